@@ -10,7 +10,7 @@ from edge_node.actuators.actuator import ActuatorError
 from edge_node.actuators.build import build_actuator
 from edge_node.actuators.clock_speed import ClockSpeed
 from edge_node.actuators.sleeper import Sleeper
-from edge_node.config import LanguageConfig, NodeConfig
+from edge_node.config import LanguageConfig, NodeConfig, TaskConfig
 from edge_node.language.node_server import NodeServer
 from edge_node.language.server import ServerError
 from edge_node.language.work import LanguageWorkload
@@ -67,9 +67,15 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None, *, starts: bool
         )
         for service in serving
     ]
-    answers = TaskAnswers(config.task.name, config.task.device)
+    answers = None if has_own_model(config.task) else TaskAnswers(config.task.name, config.task.device)
     sleeper = _sleeper(config, meter)
     return EdgeNode(config, workloads, meter, outbox, answers, services, sleeper, **_measured(config))
+
+
+def has_own_model(task: TaskConfig) -> bool:
+    """Whether the node serves a model that the coordinator does not have."""
+    personal = task.personal
+    return personal is not None and (bool(personal.home) or personal.pull is not None)
 
 
 def _language_node(

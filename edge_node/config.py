@@ -110,6 +110,31 @@ class PartsConfig(Strict):
     """Of all nodes, batches of a slot whose rest this node trains; 0 of every node but the server."""
 
 
+class PersonalConfig(Strict):
+    """What of a model belongs to the node that trains it."""
+
+    home: tuple[str, ...] = ()
+    """Names of tensors that stay at home: they are not sent, and those of others never come."""
+    pull: float | None = Field(default=None, ge=0)
+    """Ditto's lambda: the node trains a model of its own beside the global one, which pulls at it; None: it does
+    not."""
+
+
+class PrivacyConfig(Strict):
+    """What is done to an update before it leaves the node."""
+
+    clipping_norm: float | None = Field(default=None, gt=0)
+    """L2 norm that it is scaled to where it is longer; None: it is not."""
+    noise_multiplier: float = Field(default=0.0, ge=0)
+    """Standard deviation of the noise in each value, as a multiple of ``clipping_norm``; 0: the node adds none."""
+    seeded: bool = True
+    """Whether noise follows from the run's seed."""
+    equal_weights: bool = False
+    """Whether every node's update counts the same, whatever its number of examples."""
+    masked: bool = False
+    """Whether it leaves under masks that cancel in the sum of all nodes."""
+
+
 class TaskConfig(Strict):
     """A data set, a model and a unit of work."""
 
@@ -139,6 +164,10 @@ class TaskConfig(Strict):
     """Tokens generated for a request; likewise."""
     parts: PartsConfig | None = None
     """Of which part is trained here; None: the whole model."""
+    personal: PersonalConfig | None = None
+    """None: nodes train the global model, and its accuracy at each node is not measured."""
+    privacy: PrivacyConfig | None = None
+    """None: updates leave as they are."""
 
 
 class DemandConfig(Strict):
@@ -329,6 +358,8 @@ class NodeMemory(Strict):
     """Whether it slept through the slot before."""
     mean_loss: float | None = None
     """Of its last training."""
+    home: dict[str, str] = {}
+    """Tensors that the node keeps to itself (float32, little endian, base64), by name."""
     done: tuple[Annotated[int, Field(ge=0)], ...] = ()
     """Own batches that the books have as done or sent in ``slot`` and the slots after it, which went by without this
     start."""

@@ -94,6 +94,9 @@ class TrainResult:
     batches: int
     mean_loss: float
     flop: float
+    personal_accuracy: float | None = None
+    """Of the model that the node would serve now, on held-out examples in the proportions of its own classes, 0..1;
+    None: not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,19 @@ class InParts(Protocol):
     ) -> Lower: ...
 
     def upper(self, parameters: Parameters, nodes: Sequence[str], options: Mapping[str, float]) -> Upper: ...
+
+
+@runtime_checkable
+class KeepsTensors(Protocol):
+    """A workload with tensors that belong to its node alone."""
+
+    def home(self) -> Parameters:
+        """Those tensors now."""
+        ...
+
+    def take_home(self, tensors: Parameters) -> None:
+        """Go on with these, of another start of the node. Raises ValueError for names or sizes that are not its own."""
+        ...
 
 
 class Workload(Protocol):

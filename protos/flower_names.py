@@ -4,6 +4,12 @@ from __future__ import annotations
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 """Keys of the records in a message's content."""
+MASKING = "masking"
+"""Key of the record with keys, shares and other terms of secure aggregation."""
+MASKED = "masked"
+"""Name of the one array of a masked update."""
+PERSONAL = "personal-accuracy"
+"""Metric of a node that measured its own model."""
 CLIENT_APP_RAISED = 2
 """Error code of a client that failed (flwr.common.constant.ErrorCode)."""
 NODE_UNAVAILABLE = 5

@@ -21,9 +21,10 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
 from carbon_data.own_code import place_in
+from coordinator.adapters.flower_guarded import close_round, open_round
 from coordinator.adapters.flower_slots import ConfigValue, SlotControl, call, group_of, slot_config
 from coordinator.adapters.inner_grid import InnerGrid
-from protos.flower_names import ARRAYS, CONFIG, METRICS, NODE_UNAVAILABLE
+from protos.flower_names import ARRAYS, CONFIG, METRICS, NODE_UNAVAILABLE, PERSONAL
 from protos.messages.runner import SlotPlan, SlotSummary
 from protos.messages.terms import Stage
 
@@ -50,6 +51,8 @@ class Replies:
     """Nodes that were to work but were known to be dead before the slot's messages went out."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Sums over ``answered`` of counts, and the example-weighted mean of ``loss``."""
+    personal: dict[str, float] = field(default_factory=dict)
+    """Accuracy of each answering node's own model, where nodes measured it."""
     aggregated: bool | None = None
     """Whether the strategy made a model of the answers; None where there was nothing to make one of."""
 
@@ -95,6 +98,7 @@ def read_replies(
             missing=tuple(name for name in sent if name not in heard),
             unreachable=tuple(unreachable),
             metrics=_total(usable),
+            personal=_personal(usable, names),
         ),
         usable,
     )
@@ -112,7 +116,7 @@ def _total(replies: Sequence[Message]) -> dict[str, float]:
         record = reply.content[METRICS]
         for key in record:
             value = _number(record, key)
-            if value is not None and key != "loss":
+            if value is not None and key not in ("loss", PERSONAL):
                 totals[key] = totals.get(key, 0.0) + value
         loss, examples = _number(record, "loss"), _number(record, "num-examples")
         if loss is not None and examples:
@@ -121,6 +125,13 @@ def _total(replies: Sequence[Message]) -> dict[str, float]:
     if weight:
         totals["loss"] = weighted_loss / weight
     return totals
+
+
+def _personal(replies: Sequence[Message], names: Mapping[int, str]) -> dict[str, float]:
+    found = {
+        names[reply.metadata.src_node_id]: _number(reply.content[METRICS], PERSONAL) for reply in replies
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class Chosen(InnerGrid):
@@ -228,8 +239,11 @@ class Decided(Strategy):
         self._sent, self._unreachable = called.sent, called.unreachable
         if not called.chosen:
             return []
-        numbers = [self._numbers[name] for name in called.sent]
+        configs = {self._numbers[decision.node_id]: slot_config(decision) for decision in called.chosen}
+        numbers = open_round(self.inner, configs, grid)
         self._model = arrays
+        if not numbers:
+            return []
         with strategy_errors(self.inner, server_round, "configure_train"):
             templates = {
                 message.metadata.dst_node_id: message.content
@@ -237,12 +251,12 @@ class Decided(Strategy):
             }
         return [
             Message(
-                _with_config(templates[number], slot_config(decision)),
+                _with_config(templates[number], configs[number]),
                 dst_node_id=number,
                 message_type=MessageType.TRAIN,
                 group_id=group_of(slot),
             )
-            for number, decision in zip(numbers, called.chosen, strict=True)
+            for number in numbers
         ]
 
     def aggregate_train(
@@ -257,6 +271,9 @@ class Decided(Strategy):
         parameters = sum(
             count_parameters(record) for reply in usable for record in reply.content.array_records.values()
         )
+        if usable:
+            with strategy_errors(self.inner, server_round, "close_round"):
+                parameters += close_round(self.inner, usable)
         examples = self._evaluated_examples(server_round)
 
         def close() -> SlotSummary:

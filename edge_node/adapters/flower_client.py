@@ -11,6 +11,7 @@ behind a SuperNode.
 | ``query.work`` | development, without learning | ``config`` | ``metrics`` |
 | ``query.infer`` | application | ``arrays``, ``config`` | ``metrics`` |
 | ``query.lower``, ``query.upper`` | development, recycling | see flower_parts.py | |
+| ``query.keys``, ``query.shares``, ``query.unmask`` | development | see flower_masking.py | |
 | ``query.identity`` | any | | ``identity`` |
 
 ``config`` holds ``slot`` and ``deadline-s`` (seconds to wait for the decision and for offloaded batches), and may hold
@@ -20,6 +21,7 @@ the training options of edge_node.workload. Every failure becomes an error reply
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import wraps
 
@@ -27,12 +29,13 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, MetricR
 from flwr.clientapp import ClientApp
 
 from carbon_data.own_code import place_of
+from edge_node.adapters.flower_masking import MaskingSide
 from edge_node.adapters.flower_parts import answer_lower, answer_upper
 from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.slots.errors import NoWork
 from edge_node.slots.link import Link
 from edge_node.workload import TRAIN_OPTIONS, InferResult, Parameters, PrepareResult, Result, TrainResult
-from protos.flower_names import ARRAYS, CLIENT_APP_RAISED, CONFIG, METRICS
+from protos.flower_names import ARRAYS, CLIENT_APP_RAISED, CONFIG, METRICS, PERSONAL
 from protos.messages.terms import Stage
 
 IDENTITY = "identity"
@@ -61,6 +64,14 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
     only node there is. ``links`` is looked into at every message: nodes may come later.
     """
     app = ClientApp()
+    maskings: dict[str, MaskingSide] = defaultdict(MaskingSide)
+
+    def _update(message: Message, context: Context, result: TrainResult, received: Parameters) -> ArrayRecord:
+        link = link_of(links, context)
+        privacy = link.node.config.task.privacy
+        if privacy is None or not privacy.masked:
+            return to_record(result.parameters)
+        return maskings[link.node.node_id].masked(message, link, result, received)
 
     @app.train()
     @answers_with_errors
@@ -78,7 +89,9 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
             "batches": result.batches,
             "flop": result.flop,
         }
-        return _reply(message, metrics, to_record(result.parameters))
+        if result.personal_accuracy is not None:
+            metrics[PERSONAL] = result.personal_accuracy
+        return _reply(message, metrics, _update(message, context, result, parameters))
 
     @app.query("prepare")
     @answers_with_errors
@@ -129,6 +142,24 @@ def build_client_app(links: Mapping[str, Link]) -> ClientApp:
     @answers_with_errors
     def upper(message: Message, context: Context) -> Message:
         return answer_upper(message, link_of(links, context))
+
+    @app.query("keys")
+    @answers_with_errors
+    def keys(message: Message, context: Context) -> Message:
+        link = link_of(links, context)
+        return maskings[link.node.node_id].keys(message, link)
+
+    @app.query("shares")
+    @answers_with_errors
+    def shares(message: Message, context: Context) -> Message:
+        link = link_of(links, context)
+        return maskings[link.node.node_id].shares(message, link)
+
+    @app.query("unmask")
+    @answers_with_errors
+    def unmask(message: Message, context: Context) -> Message:
+        link = link_of(links, context)
+        return maskings[link.node.node_id].unmask(message, link)
 
     @app.query("identity")
     @answers_with_errors

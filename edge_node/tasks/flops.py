@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from edge_node.tasks.base import FlopCount
 
@@ -57,6 +58,7 @@ _COUNTERS: dict[type[nn.Module], Callable[[Any, tuple[Any, ...], Any], float]] =
     nn.LSTM: _lstm,
     nn.Embedding: _no_products,
     nn.LayerNorm: _no_products,
+    _BatchNorm: _no_products,
 }
 
 
@@ -94,7 +96,7 @@ def count_flop(model: nn.Module, example: Tensor) -> FlopCount:
 
     # Also for a node that serves before it learns: tensors made in inference mode need no gradient, ever; copies do.
     with torch.inference_mode(False), torch.enable_grad():
-        model = copy.deepcopy(model)
+        model = copy.deepcopy(model).eval()  # batch normalisation trains on no single example
         attach(model)
         model(example.clone())
     return FlopCount(forward, train)

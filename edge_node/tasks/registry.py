@@ -11,6 +11,7 @@ from edge_node.tasks.none import NAME as NO_TASK
 
 TASKS: dict[str, str] = {
     "mnist-mlp": "edge_node.tasks.mnist_mlp:MnistMlp",
+    "mnist-mlp-bn": "edge_node.tasks.mnist_mlp_bn:MnistMlpNorm",
     "mnist-cnn": "edge_node.tasks.mnist_cnn:MnistCnn",
     "mnist-cnn-62": "edge_node.tasks.mnist_cnn:MnistCnn62",
     "shakespeare-lstm": "edge_node.tasks.shakespeare_lstm:ShakespeareLstm",

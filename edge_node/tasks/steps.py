@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -35,6 +37,19 @@ class StepOptions:
     """FedProx (Li et al. 2020, arXiv:1812.06127): mu/2 |w - w_global|^2 is added to the loss."""
     precision: str = "float32"
     """Of the products."""
+    anchor: Mapping[str, NDArray[np.float32]] | None = None
+    """Parameters by name that the term pulls at the model to; None: those that it has before its first step."""
+
+    def anchored(self, parameters: Mapping[str, Tensor]) -> list[Tensor]:
+        """What each of these parameters is pulled to; empty where nothing is."""
+        if not self.proximal_mu:
+            return []
+        if self.anchor is None:
+            return [tensor.detach().clone() for tensor in parameters.values()]
+        return [
+            torch.from_numpy(np.array(self.anchor[name])).to(tensor.device)
+            for name, tensor in parameters.items()
+        ]
 
     def products(self, device: str) -> AbstractContextManager[Any]:
         """Entered for every step: autocast keeps converted weights until it ends."""
@@ -50,8 +65,7 @@ class SgdSteps:
         self._task, self._model, self._options = task, model, options
         self._tensors: list[Tensor] = list(model.parameters())
         self._device = self._tensors[0].device.type
-        anchored = self._tensors if options.proximal_mu else []
-        self._anchor = [tensor.detach().clone() for tensor in anchored]
+        self._anchor = options.anchored(dict(model.named_parameters()))
 
     def __call__(self, x: Any, y: Tensor, number: int) -> Tensor:
         mu, rate = self._options.proximal_mu, self._options.learning_rate

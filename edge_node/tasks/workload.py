@@ -160,7 +160,7 @@ class TaskWorkload:
         model = self._with(parameters)
         loss, steps = self._descend(batches, options, stop)
         trained = to_arrays(model)
-        self._kept = {name: trained[name] for name in self.task.kept()}
+        self._kept = {name: trained[name] for name in self._own_names()}
         epochs, used = self.epochs(options), batches[:steps]
         return TrainResult(
             parameters=trained,
@@ -172,6 +172,10 @@ class TaskWorkload:
             else training_flop(self.task, epochs, sum(_examples(batch) for batch in batches)),
         )
 
+    def _own_names(self) -> frozenset[str]:
+        """Names of the tensors that the node goes on with by itself."""
+        return self.task.kept()
+
     def epochs(self, options: Mapping[str, float]) -> int:
         """Passes over the batches of a slot."""
         return int(options.get("local-epochs", self.config.local_epochs))
@@ -181,9 +185,14 @@ class TaskWorkload:
         return self._descend(batches, options, None)[0]
 
     def _descend(
-        self, batches: Sequence[Arrays], options: Mapping[str, float], stop: Stop | None
+        self,
+        batches: Sequence[Arrays],
+        options: Mapping[str, float],
+        stop: Stop | None,
+        anchor: Parameters | None = None,
     ) -> tuple[float, int]:
-        """(mean loss, steps) of a descent that may be stopped before any step."""
+        """(mean loss, steps) of a descent that may be stopped before any step. ``anchor``: what the proximal term pulls
+        to; None: the parameters before the first step."""
         if unknown := set(options) - TRAIN_OPTIONS:
             raise ValueError(f"unknown training options {sorted(unknown)}; allowed: {sorted(TRAIN_OPTIONS)}")
         if not batches:
@@ -196,6 +205,7 @@ class TaskWorkload:
                 learning_rate=float(options.get("learning-rate", self.config.learning_rate)),
                 proximal_mu=float(options.get("proximal-mu", 0.0)),
                 precision=self.config.precision,
+                anchor=anchor,
             ),
         )
         # Converted once when they are used again, else one at a time and never two, to stay within the cache.
@@ -253,6 +263,14 @@ class TaskWorkload:
 
 def build_workload(config: TaskConfig, inference: InferenceConfig | None = None) -> TaskWorkload:
     """The workload of a node with this configuration."""
+    if config.privacy is not None and config.privacy.clipping_norm is not None:
+        from edge_node.tasks.private import PrivateWorkload  # likewise
+
+        return PrivateWorkload(config, inference)
+    if config.personal is not None:
+        from edge_node.tasks.personal import PersonalWorkload  # made of the class above
+
+        return PersonalWorkload(config, inference)
     return TaskWorkload(config, inference)
 
 

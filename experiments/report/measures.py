@@ -68,7 +68,7 @@ class Totals:
     dead_slots: int
 
 
-def _final_accuracy(rounds: pd.DataFrame) -> float | None:
+def final_accuracy(rounds: pd.DataFrame) -> float | None:
     measured = rounds[rounds["test_accuracy"].notna()]
     development = measured[measured["stage"] == "development"]
     chosen = development if len(development) else measured
@@ -137,7 +137,7 @@ def _totals(key: ById[Run]) -> Totals:
         bits=bits,
         requests=int(slots["requests"].sum()),
         rounds=len(run.tables["rounds"]),
-        accuracy=_final_accuracy(run.tables["rounds"]),
+        accuracy=final_accuracy(run.tables["rounds"]),
         tree_testbed_bit_per_j=found.tree_bit_per_j if known else None,
         tree_generated_testbed_bit_per_j=found.tree_generated_bit_per_j if known else None,
         ee_testbed_bit_per_j=found.ee_bit_per_j,

@@ -35,6 +35,7 @@ from experiments.resolve.made import made_metadata
 from experiments.resolve.network_factor import network_factor
 from experiments.resolve.operating_points import with_points
 from experiments.resolve.overfull import refuse_overfull
+from experiments.resolve.privacy import check_privacy
 from experiments.resolve.requests import node_inference
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.served import check_serving, with_serving
@@ -81,6 +82,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         check_host(scenario.coordinator.host, listens=scenario.fleet.kind in LISTENING)
     check_strategy(scenario)
     refuse_kind(scenario)
+    check_privacy(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))
     specs = tuple(scenario.nodes[k] for k in entries)
     stages = scenario.stages.slots()

@@ -12,6 +12,8 @@ from edge_node.tasks.registry import configured_task, find_task
 from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
 from experiments.resolve.kinds import parts_of
+from experiments.resolve.personal import personal_of
+from experiments.resolve.privacy import privacy_of
 from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
             raise UsageError(
                 f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; allowed: up to {dataset.num_train}"
             )
+    personal = personal_of(scenario, task)
     config = TaskConfig(
         name=spec.name,
         data=data,
@@ -57,6 +60,8 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
         partition_index=0,
         seed=scenario.seed,
         parts=parts_of(scenario, data),
+        personal=personal,
+        privacy=privacy_of(scenario, task, personal),
     )
     recycling = None
     if scenario.stages.recycling:
@@ -64,7 +69,12 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
             second = spec.recycling.data or task.recycling_data(data)
             task.dataset(second)
         recycling = config.model_copy(
-            update={"data": second, "learning_rate": spec.recycling.learning_rate or spec.learning_rate}
+            update={
+                "data": second,
+                "personal": None,
+                "privacy": None,
+                "learning_rate": spec.recycling.learning_rate or spec.learning_rate,
+            }
         )
     return config, recycling, dataset.origin
 
@@ -101,6 +111,8 @@ def service_task(spec: ServiceSpec, task: TaskConfig) -> TaskConfig:
             "name": spec.task,
             "data": data,
             "partition": "iid",
+            "personal": None,
+            "privacy": None,
             "prompt_tokens": spec.prompt_tokens,
             "answer_tokens": spec.answer_tokens,
             "parts": None,

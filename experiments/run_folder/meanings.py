@@ -202,6 +202,10 @@ COMMON: Mapping[str, str] = {
     "train_loss": "mean training loss, weighted by examples",
     "test_loss": "loss on held-out data after the round",
     "test_accuracy": "accuracy on held-out data after the round",
+    "personal_accuracy": "mean accuracy of the nodes' own models, each on held-out examples in the proportions of its "
+    "own classes, after its training of the round; null where it is not measured",
+    "epsilon": "differential privacy spent up to and with this round, at the run's delta, by the node that spent most; "
+    "null without",
     "cumulative_g": "grams of the run up to this slot's end",
 }
 OWN: Mapping[tuple[str, str], str] = {

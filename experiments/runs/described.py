@@ -20,12 +20,14 @@ from experiments.resolve.conversing import coordinator_turns
 from experiments.resolve.listen import transport_security
 from experiments.resolve.made import BOARDS_KEY
 from experiments.resolve.network_factor import METADATA_KEY
+from experiments.resolve.privacy import Spent
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
 from experiments.run_folder.versions import versions
 from experiments.runs.failure import reasons_to_fail
 from experiments.runs.signals import value_of, write_signals
+from experiments.scenario.privacy import PrivacySpec
 from protos.messages.terms import Stage
 
 ROWS = 100_000
@@ -40,6 +42,8 @@ ROUND_COLUMNS = (
     "test_loss",
     "test_accuracy",
     "cumulative_g",
+    "personal_accuracy",
+    "epsilon",
 )
 
 
@@ -58,7 +62,8 @@ def export_run(
         folder / LEDGER, folder, start=scenario.time.start, trace_step_s=scenario.time.trace_step_s
     )
     signals = write_signals(resolved, folder)
-    rows = round_rows(record)
+    spent = Spent(scenario.task.privacy)
+    rows = round_rows(record, spent)
     pd.DataFrame(rows, columns=ROUND_COLUMNS).to_parquet(folder / table_file("rounds"), index=False)
     reasons = reasons_to_fail(resolved, record.outcomes, work_of(tables["slots"]))
     entries, head = head_of(folder / LEDGER)
@@ -77,6 +82,8 @@ def export_run(
         "failures": _troubles(record),
         "failed": list(reasons),
         **_accuracies(record, rows),
+        **_personal(record),
+        **({"privacy": spent.told()} if scenario.task.privacy.is_on else {}),
         "origins": resolved.origins,
         "assumptions": list(resolved.assumptions),
         "warnings": list(resolved.warnings),
@@ -114,14 +121,16 @@ def work_of(slots: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def round_rows(record: RunRecord) -> list[dict[str, Any]]:
-    """A row for each federated round, with the grams of the run up to its slot."""
+def round_rows(record: RunRecord, spent: Spent | None = None) -> list[dict[str, Any]]:
+    """A row for each federated round, with the grams of the run up to its slot; rounds are counted in ``spent``."""
     rows, cumulative_pg = [], 0
+    spent = spent or Spent(PrivacySpec())
     for outcome in record.outcomes:
         cumulative_pg += outcome.summary.emissions_pg
         if outcome.server_round is None:
             continue
         evaluation = outcome.evaluation
+        spent.round(outcome.replies.sent, outcome.replies.aggregated)
         rows.append(
             {
                 "round": outcome.server_round,
@@ -132,10 +141,26 @@ def round_rows(record: RunRecord) -> list[dict[str, Any]]:
                 "train_loss": outcome.replies.metrics.get("loss"),
                 "test_loss": None if evaluation is None else evaluation.loss,
                 "test_accuracy": None if evaluation is None else evaluation.accuracy_fraction,
+                "personal_accuracy": mean_of(outcome.replies.personal),
                 "cumulative_g": from_pico(cumulative_pg),
+                "epsilon": spent.epsilon,
             }
         )
     return rows
+
+
+def mean_of(values: Mapping[str, float]) -> float | None:
+    """None without any."""
+    return sum(values.values()) / len(values) if values else None
+
+
+def _personal(record: RunRecord) -> dict[str, Any]:
+    """Accuracy of each node's own model at its last measurement, where nodes measure it."""
+    last: dict[str, float] = {}
+    for outcome in record.outcomes:
+        if outcome.stage is Stage.DEVELOPMENT:
+            last |= outcome.replies.personal
+    return {"personal_accuracy": last} if last else {}
 
 
 def _asked(resolved: Resolved) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from flwr.app import Array, ArrayRecord
@@ -13,6 +14,7 @@ from edge_node.adapters.npy import array_view
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from experiments.errors import RunError
+from experiments.resolve.privacy import guarded
 from experiments.runs.parts import put_together
 from experiments.scenario.strategies import make_strategy
 from protos.messages.terms import Stage
@@ -29,20 +31,20 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
     """What the slots of ``stage`` learn: model, strategy, and the central evaluation on held-out data."""
     scenario = resolved.scenario
     trained_before = find_task(task.name).trained_before
+    home = () if task.personal is None else task.personal.home
+    untrained = cache(partial(initial_parameters, task.name, scenario.seed))
     begun: list[float] = []
     """Losses so far; the first is the model's before its training."""
 
     def initial(before: ArrayRecord | None) -> ArrayRecord:
         if before is not None:
             return before
-        return ArrayRecord(
-            {name: Array(array) for name, array in initial_parameters(task.name, scenario.seed).items()}
-        )
+        return ArrayRecord({name: Array(array) for name, array in untrained().items() if name not in home})
 
     def central(arrays: ArrayRecord) -> Evaluation:
-        found = evaluate(
-            task.name, task.data, {name: array_view(array.data) for name, array in arrays.items()}
-        )
+        known = {name: array_view(array.data) for name, array in arrays.items()}
+        # What stays at home is, of a node that joins now, as it was before any training.
+        found = evaluate(task.name, task.data, {**known, **{name: untrained()[name] for name in home}})
         begun.append(found.loss)
         if why := ran_away(found.loss, begun[0] if trained_before else None):
             raise RunError(
@@ -56,7 +58,8 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         if task.parts is not None and task.parts.kind == "vertical":
             return put_together(task)
         spec = scenario.task
-        return make_strategy(spec.strategy, spec.strategy_options, task.learning_rate)
+        made = make_strategy(spec.strategy, spec.strategy_options, task.learning_rate)
+        return guarded(made, spec.privacy, scenario.seed)
 
     return LearningTask(
         strategy=strategy,

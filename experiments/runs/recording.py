@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -30,6 +31,8 @@ from protos.messages.terms import Stage
 
 MODEL = "model"
 """Tensors of models are called MODEL/STAGE/PARAMETER."""
+HOME = "home"
+"""Those that nodes keep to themselves are called HOME/NODE/PARAMETER."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +149,19 @@ class Recording:
             for stage, arrays in kept.models.items()
             for name, array in arrays.items()
         }
+        memories = self.memories()
+        homes = {
+            f"{HOME}/{name}/{tensor}": np.frombuffer(b64decode(told), "<f4")
+            for name, memory in memories.items()
+            for tensor, told in memory.home.items()
+        }
         state = {
             **self._facts,
             "slot": kept.slot,
             "memories": {
-                name: memory.model_dump(mode="json", exclude_defaults=True) | {"slot": memory.slot}
-                for name, memory in self.memories().items()
+                name: memory.model_dump(mode="json", exclude_defaults=True, exclude={"home"})
+                | {"slot": memory.slot}
+                for name, memory in memories.items()
             },
             "initial_evaluations": {
                 stage.value: asdict(found) for stage, found in kept.record.initial_evaluations.items()
@@ -163,7 +173,7 @@ class Recording:
             "restarts": self.restarts,
             "resumptions": self.resumptions,
         }
-        content = save({**tensors, **kept.arrays}, {STATE: json.dumps(state)})
+        content = save({**tensors, **homes, **kept.arrays}, {STATE: json.dumps(state)})
         write_durably(self._folder / CHECKPOINT, content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from experiments.errors import UsageError
 from experiments.run_folder.checkpoint import read_lines
 from experiments.run_folder.files import CHECKPOINT, LEDGER, PROGRESS
 from experiments.run_folder.tensors import read_tensors
-from experiments.runs.recording import MODEL, Kept, Recording, replies_of
+from experiments.runs.recording import HOME, MODEL, Kept, Recording, replies_of
 from experiments.runs.strategy_state import recall
 from experiments.runs.timings import Timings
 from protos.messages.runner import SlotSummary
@@ -123,13 +124,17 @@ def resumed(folder: Path, state: Mapping[str, Any], config: CoordinatorConfig, p
             models=dict(record.models),
             strategy=state["strategy"],
             stage=None if state["strategy_stage"] is None else Stage(state["strategy_stage"]),
-            arrays={name: array for name, array in tensors.items() if not name.startswith(f"{MODEL}/")},
+            arrays={
+                name: array
+                for name, array in tensors.items()
+                if not name.startswith((f"{MODEL}/", f"{HOME}/"))
+            },
         ),
         first_slot=books.next_slot,
         slots_left=len(config.stages) - state["slot"],
         open_slot=None if books.open_slot is None else books.open_slot.slot,
         lost=None if lost is None else _lost(lost, plan),
-        memories=_memories(state, books),
+        memories=_memories(state, books, tensors),
         epoch=books.epoch,
     )
 
@@ -193,12 +198,17 @@ def _lost(slot: SlotState, plan: RunPlan) -> SlotOutcome:
     return SlotOutcome(slot.slot, slot.stage, server_round, slot.plan, replies, summary, interrupted=True)
 
 
-def _memories(state: Mapping[str, Any], books: Books) -> dict[str, NodeMemory]:
+def _memories(state: Mapping[str, Any], books: Books, tensors: Mapping[str, Any]) -> dict[str, NodeMemory]:
     """What nodes remembered, and what the books have of the slots since. A node that could not say it begins as one
     whose process was lost: with battery and slot of the books."""
     found = {}
     for name, told in state["memories"].items():
-        memory = NodeMemory.model_validate_json(json.dumps(told))
+        home = {
+            tensor.removeprefix(f"{HOME}/{name}/"): b64encode(array.tobytes()).decode()
+            for tensor, array in tensors.items()
+            if tensor.startswith(f"{HOME}/{name}/")
+        }
+        memory = NodeMemory.model_validate_json(json.dumps({**told, "home": home}))
         since = (books.slots[number] for number in range(memory.slot, books.next_slot))
         found[name] = memory.model_copy(update={"done": tuple(_done(slot, name) for slot in since)})
     return found

@@ -30,7 +30,11 @@ STRATEGIES: dict[str, str] = {
     "multikrum": "MultiKrum",
     "bulyan": "Bulyan",
     "qfedavg": "QFedAvg",
+    "fedbn": "coordinator.adapters.flower_personal:FedBN",
+    "fedper": "coordinator.adapters.flower_personal:FedPer",
+    "ditto": "coordinator.adapters.flower_personal:Ditto",
 }
+"""Classes of flwr.serverapp.strategy; ours with their module."""
 _WHO_TRAINS = (
     "the policy allocates who trains; for a random choice set policy = 'random' with "
     "policy_options = { clients = 2 }"
@@ -64,6 +68,7 @@ BOUNDS: dict[str, tuple[Callable[[float], bool], str]] = {
     "client_learning_rate": (lambda x: x > 0, "client_learning_rate > 0"),
     "proximal_mu": (lambda x: x >= 0, "proximal_mu >= 0"),
     "num_malicious_nodes": (lambda x: x >= 0, "num_malicious_nodes >= 0"),
+    "pull": (lambda x: x >= 0, "pull >= 0"),
     "num_nodes_to_select": (lambda x: x >= 1, "num_nodes_to_select >= 1"),
 }
 """Values with which Flower's strategies compute a finite model."""
@@ -117,13 +122,17 @@ def describe_strategies() -> dict[str, str]:
             else f"{key} ({parameter.default!r})"
             for key, parameter in settable.items()
         ]
-        found[name] = f"flwr.serverapp.strategy.{target}; options: {', '.join(texts) or 'none'}"
+        where = target.replace(":", ".") if ":" in target else f"flwr.serverapp.strategy.{target}"
+        found[name] = f"{where}; options: {', '.join(texts) or 'none'}"
     return found
 
 
 def find_strategy(name: str) -> Any:
     """The class (or function) behind ``name``; of a strategy, what makes copies of it. Raises UsageError."""
-    ours = {key: f"flwr.serverapp.strategy:{target}" for key, target in STRATEGIES.items()}
+    ours = {
+        key: target if ":" in target else f"flwr.serverapp.strategy:{target}"
+        for key, target in STRATEGIES.items()
+    }
     found = named(name, ours, "strategy", UsageError)
     if callable(found):
         return found

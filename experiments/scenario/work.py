@@ -24,6 +24,7 @@ from edge_node.config import (
 from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from experiments.scenario.objects import ObjectName
+from experiments.scenario.privacy import PrivacySpec
 from protos.messages.terms import Stage
 
 
@@ -194,12 +195,17 @@ class TaskSpec(Strict):
     """Flower strategy: fedavg, fedprox, fedavgm, fedadam, fedyogi, fedadagrad, fedmedian, fedtrimmedavg, krum ..."""
     strategy_options: dict[str, float | int | bool | str] = Field(default={})
     """Arguments of the strategy."""
+    measure_personal: bool = False
+    """Whether every node measures the model that it has trained, in each round: accuracy on held-out examples in the
+    proportions of its own classes (docs/fl-kinds.md). Nodes with models of their own (strategies fedbn, fedper, ditto)
+    always do."""
     target_accuracy_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     """Test accuracy at which reports state rounds and grams; none: the highest that every run of a comparison
     reached. Runs continue after it, so that all do the same work."""
     round_deadline_s: float = Field(default=60.0, gt=0, le=YEAR_S)
     """Wall seconds after which a round continues without the nodes that have not answered; of task llm 60 means an
     hour."""
+    privacy: PrivacySpec = PrivacySpec()
     recycling: RecyclingSpec = RecyclingSpec()
     llm: LanguageSpec = LanguageSpec()
 

@@ -66,8 +66,9 @@ class OptimiserSteps:
         self._loss, self._model, self._options, self._draws = loss, model, options, draws
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimiser = make(self._parameters, lr=options.learning_rate)
-        mu = options.proximal_mu
-        self._anchor = [parameter.detach().clone() for parameter in self._parameters] if mu else []
+        self._anchor = options.anchored(
+            {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        )
 
     def __call__(self, x: Any, y: Tensor, number: int) -> Tensor:
         if not self._draws:

@@ -1,0 +1,207 @@
+"""Runs whose updates are masked: the same model to rounding, bytes that are booked, a node that is killed in
+mid-round."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from coordinator.adapters.flower_masked import MaskedSum
+from edge_node.config import TaskConfig
+from edge_node.tasks.evaluation import initial_parameters
+from edge_node.tasks.workload import build_workload
+from experiments.cli import invoke
+from protos.masking.masks import error_bound, scale_bits
+
+NODES, BATCHES, BATCH = 4, 3, 16
+SCENARIO = """name = "masked"
+policy = "local"
+[time]
+start = 2022-06-21T12:00:00Z
+[stages]
+preparation = 0
+development = {rounds}
+application = 0
+recycling = 0
+[task]
+data = "digits"
+batch_size = {batch}
+local_epochs = 1
+batches_per_slot = {batches}
+{privacy}
+[fleet]
+kind = "{fleet}"
+processes = "per-node"
+[harvest]
+kind = "none"
+[[nodes]]
+zone = "DE"
+count = {nodes}
+"""
+MASKED = "[task.privacy]\nsecure_aggregation = true"
+
+
+def run(folder: Path, privacy: str, rounds: int = 1, fleet: str = "inprocess", nodes: int = NODES) -> Path:
+    path, made = folder / "scenario.toml", folder / f"run-{len(list(folder.iterdir()))}"
+    path.write_text(
+        SCENARIO.format(
+            rounds=rounds, batch=BATCH, batches=BATCHES, privacy=privacy, fleet=fleet, nodes=nodes
+        )
+    )
+    assert invoke(["run", str(path), "-o", str(made), "--no-report"]) == 0
+    assert invoke(["ledger", "verify", str(made)]) == 0
+    return made
+
+
+def model(folder: Path) -> dict[str, Any]:
+    return {name.split("/")[1]: array for name, array in load_file(folder / "model.safetensors").items()}
+
+
+def bound(nodes: int) -> float:
+    """Of the mean of that many nodes: their rounding, and one of float32."""
+    most = BATCHES * BATCH
+    bits = scale_bits(NODES * most, NODES)
+    return error_bound(nodes, nodes * most, bits) + 2e-7
+
+
+def total(folder: Path, table: str, column: str, **where: str) -> float:
+    rows = pd.read_parquet(folder / f"{table}.parquet")
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    return float(rows[column].sum())
+
+
+def test_the_model_is_that_of_plain_sums_and_keys_and_shares_are_booked(tmp_path: Path) -> None:
+    plain, masked = run(tmp_path, ""), run(tmp_path, MASKED)
+    expected, found = model(plain), model(masked)
+    furthest = max(float(np.abs(found[name] - expected[name]).max()) for name in expected)
+    assert 0 < furthest <= bound(NODES)
+    # Numbers are eight bytes, a key 32, a sealed pair of shares 2 x 66 + 16.
+    n, key, sealed = NODES, 32, 2 * 66 + 16
+    keys_out = 2 * key + 8
+    shares_in, shares_out = n * (8 + 2 * key) + 8, (n - 1) * (8 + sealed)
+    terms_in = (n - 1) * (8 + sealed) + 16
+    unmask_in, unmask_out = n * 8, n * (8 + 66)
+    more = keys_out + shares_in + shares_out + terms_in + unmask_in + unmask_out
+    assert total(masked, "slots", "model_bytes") - total(plain, "slots", "model_bytes") == n * more
+    for component in ("compute", "radio_tx", "radio_rx", "network", "coordinator"):
+        assert total(masked, "lines", "energy_j", component=component) > total(
+            plain, "lines", "energy_j", component=component
+        )
+
+
+def test_rounds_repeat_and_go_on(tmp_path: Path) -> None:
+    plain, masked = run(tmp_path, "", rounds=3), run(tmp_path, MASKED, rounds=3)
+    accuracy = [
+        pd.read_parquet(made / "rounds.parquet")["test_accuracy"].iloc[-1] for made in (plain, masked)
+    ]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.02)
+    assert pd.read_parquet(masked / "rounds.parquet")["participants"].tolist() == [NODES] * 3
+
+
+@pytest.mark.processes
+def test_a_node_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is killed when all masks are agreed, before it sends its update: the masks that the others share with
+    it are found from their shares, and the model is the mean of the others."""
+    agree, kills, killed = MaskedSum.agree, [], []
+
+    def then_killed(masked: MaskedSum) -> list[int]:
+        found = agree(masked)
+        if not kills:
+            kills.append(1)
+            (made,) = [
+                path for path in tmp_path.iterdir() if path.is_dir() and (path / "processes.json").exists()
+            ]
+            pids = json.loads((made / "processes.json").read_text())
+            killed.append(sorted(name for name in pids if name != "coordinator")[1])
+            os.kill(pids[killed[0]], signal.SIGKILL)
+        return found
+
+    monkeypatch.setattr(MaskedSum, "agree", then_killed)
+    folder = tmp_path / "run"
+    (tmp_path / "scenario.toml").write_text(
+        SCENARIO.format(rounds=1, batch=BATCH, batches=BATCHES, privacy=MASKED, fleet="ray", nodes=NODES)
+    )
+    code = invoke(["run", str(tmp_path / "scenario.toml"), "-o", str(folder), "--no-report"])
+    assert killed
+    assert invoke(["ledger", "verify", str(folder)]) == 0
+    rounds = pd.read_parquet(folder / "rounds.parquet")
+    assert rounds["participants"].tolist() == [NODES - 1], code
+    begun = initial_parameters("mnist-mlp", 0)
+    updates = []
+    for place in (0, 2, 3):
+        config = TaskConfig(
+            name="mnist-mlp",
+            data="digits",
+            batch_size=BATCH,
+            batches_per_slot=BATCHES,
+            local_epochs=1,
+            learning_rate=0.1,
+            partitions=NODES,
+            partition_index=place,
+        )
+        workload = build_workload(config)
+        trained = workload.train(begun, [workload.batch(k, "development") for k in range(BATCHES)], {})
+        updates.append((trained.num_examples, trained.parameters))
+    weight = sum(count for count, _ in updates)
+    found = model(folder)
+    for name in begun:
+        expected = sum(count * parameters[name].astype(float) for count, parameters in updates) / weight
+        assert np.abs(found[name] - expected).max() <= bound(NODES - 1)
+
+
+def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collect = MaskedSum.collect
+
+    def with_two_answers(masked: MaskedSum, replies: Any, values: int) -> float:
+        return collect(masked, list(replies)[:2], values)
+
+    monkeypatch.setattr(MaskedSum, "collect", with_two_answers)
+    path = tmp_path / "scenario.toml"
+    path.write_text(
+        SCENARIO.format(
+            rounds=1, batch=BATCH, batches=BATCHES, privacy=MASKED, fleet="inprocess", nodes=NODES
+        )
+    )
+    invoke(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"])
+    found, begun = model(tmp_path / "run"), initial_parameters("mnist-mlp", 0)
+    for name in begun:
+        np.testing.assert_array_equal(found[name], begun[name])
+
+
+@pytest.mark.parametrize(
+    ("privacy", "nodes", "policy", "sentence"),
+    [
+        (MASKED, 2, "local", "needs 3 nodes or more"),
+        (MASKED, 4, "deta", "shows its examples to another node"),
+        (MASKED + "\nthreshold_fraction = 0.5", 4, "local", "threshold_fraction"),
+        ('strategy = "krum"\n' + MASKED, 4, "local", "takes no plain mean"),
+        ('name = "mnist-mlp-bn"\n' + MASKED, 4, "local", "is a statistic and no weight"),
+        ('[task.privacy]\nkind = "local"\nclipping_norm = 0', 4, "local", "clipping_norm"),
+    ],
+)
+def test_what_would_not_protect_is_refused_before_the_start(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    privacy: str,
+    nodes: int,
+    policy: str,
+    sentence: str,
+) -> None:
+    path = tmp_path / "scenario.toml"
+    text = SCENARIO.format(
+        rounds=1, batch=BATCH, batches=BATCHES, privacy=privacy, fleet="inprocess", nodes=nodes
+    )
+    path.write_text(text.replace('policy = "local"', f'policy = "{policy}"'))
+    assert invoke(["check", str(path)]) == 1
+    assert sentence in capsys.readouterr().err
