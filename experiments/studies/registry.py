@@ -53,6 +53,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "learned.study:reproduce_learned",
         "A learned policy in zones and on days it never saw, beside DETA, the auction and LOCAL.",
     ),
+    "fl-kinds": (
+        "kinds.study:reproduce_kinds",
+        "Kinds of federated learning on the same data: accuracy, grams, bytes and privacy.",
+    ),
     "terminal": (
         "terminal.study:reproduce_terminal",
         "Terminal and edge server: local, split and full offloading.",

@@ -1,0 +1,1 @@
+"""Kinds of federated learning on the same data."""
