@@ -13,7 +13,8 @@ models. Secrets are in memory alone, of one round at a time, and never leave the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from flwr.app import Array as FlowerArray
@@ -40,9 +41,9 @@ class MaskingSide:
     def keys(self, message: Message, link: Link) -> Message:
         """Begin a round. ``most-examples``: its update's weight is no more."""
         told = _config(message)
-        slot = int(told["slot"])  # type: ignore[arg-type]
-        link.wait_ready(slot, float(told["deadline-s"]))  # type: ignore[arg-type]
-        batches = int(told["batches"])  # type: ignore[arg-type]
+        slot = int(told["slot"])
+        link.wait_ready(slot, float(told["deadline-s"]))
+        batches = int(told["batches"])
         task = link.node.config.task
         party = Party(message.metadata.dst_node_id, about(slot))
         self._party, self._slot, self._sent = party, slot, None
@@ -59,12 +60,12 @@ class MaskingSide:
     def shares(self, message: Message, link: Link) -> Message:
         """Share the round's secrets among all nodes."""
         told, party = _masking(message), self._of(message)
-        nodes = [int(node) for node in told["nodes"]]  # type: ignore[union-attr]
-        pairs = zip(told["sealing"], told["masking"], strict=True)  # type: ignore[arg-type]
+        nodes = [int(node) for node in told["nodes"]]
+        pairs = zip(told["sealing"], told["masking"], strict=True)
         public = {node: PublicKeys(*pair) for node, pair in zip(nodes, pairs, strict=True)}
-        self._nodes, self._threshold = len(nodes), int(told["threshold"])  # type: ignore[arg-type]
+        self._nodes, self._threshold = len(nodes), int(told["threshold"])
 
-        def job() -> tuple[float, dict[str, object]]:
+        def job() -> tuple[float, dict[str, Any]]:
             sealed = party.share(public, self._threshold)
             return (
                 cost.sharing(self._nodes, self._threshold),
@@ -78,20 +79,20 @@ class MaskingSide:
         if self._sent is not None:
             return self._sent
         told, party = _masking(message), self._of(message)
-        senders = [int(node) for node in told["from"]]  # type: ignore[union-attr]
-        sealed = dict(zip(senders, told["sealed"], strict=True))  # type: ignore[arg-type]
+        senders = [int(node) for node in told["from"]]
+        sealed = dict(zip(senders, told["sealed"], strict=True))
         flat = np.concatenate(
             [(result.parameters[name].astype(np.float64) - received[name]).reshape(-1) for name in received]
         )
         privacy = link.node.config.task.privacy
         weight = 1 if privacy is not None and privacy.equal_weights else result.num_examples
-        if weight > int(told["most-weight"]):  # type: ignore[arg-type]
+        if weight > int(told["most-weight"]):
             raise MaskingError(f"{weight} examples, and at most {told['most-weight']} were announced")
         sent: list[masks.Ring] = []
 
         def job() -> Done:
-            ring = masks.to_ring(flat, weight, int(told["bits"]))  # type: ignore[arg-type]
-            sent.append(party.masked(ring, sealed))  # type: ignore[arg-type]
+            ring = masks.to_ring(flat, weight, int(told["bits"]))
+            sent.append(party.masked(ring, sealed))
             flop = cost.masking(len(sealed) + 1, len(flat))
             return Done(flop, record_bytes(told), 0, of_models=True)
 
@@ -102,40 +103,40 @@ class MaskingSide:
     def unmask(self, message: Message, link: Link) -> Message:
         """Reveal a share of each node of the round."""
         told, party = _masking(message), self._of(message)
-        alive, dropped = ([int(node) for node in told[key]] for key in ("alive", "dropped"))  # type: ignore[union-attr]
+        alive, dropped = ([int(node) for node in told[key]] for key in ("alive", "dropped"))
 
-        def job() -> tuple[float, dict[str, object]]:
+        def job() -> tuple[float, dict[str, Any]]:
             shares = party.reveal(alive, dropped)
             return 0.0, {"of": list(shares), "shares": list(shares.values())}
 
         return _metered(message, link, job)
 
     def _of(self, message: Message) -> Party:
-        slot = int(_config(message)["slot"])  # type: ignore[arg-type]
+        slot = int(_config(message)["slot"])
         if self._party is None or slot != self._slot:
             raise MaskingError(f"this node gave no keys for slot {slot}; its process is another one now")
         return self._party
 
 
-def _config(message: Message) -> ConfigRecord:
-    return message.content.config_records[CONFIG]
+def _config(message: Message) -> Mapping[str, Any]:
+    return dict(message.content.config_records[CONFIG])
 
 
-def _masking(message: Message) -> ConfigRecord:
+def _masking(message: Message) -> Mapping[str, Any]:
     if MASKING not in message.content.config_records:
         raise MaskingError(
             f"the message has no record {MASKING!r}: this node's updates leave it under masks alone"
         )
-    return message.content.config_records[MASKING]
+    return dict(message.content.config_records[MASKING])
 
 
-def _metered(message: Message, link: Link, job: Callable[[], tuple[float, dict[str, object]]]) -> Message:
+def _metered(message: Message, link: Link, job: Callable[[], tuple[float, dict[str, Any]]]) -> Message:
     """The reply of a piece of work, which is metered with its bytes both ways."""
     replies: list[ConfigRecord] = []
 
     def done() -> Done:
         flop, told = job()
-        record = ConfigRecord(told)  # type: ignore[arg-type]
+        record = ConfigRecord(told)
         replies.append(record)
         came = message.content.config_records.get(MASKING)
         return Done(flop, 0 if came is None else record_bytes(came), record_bytes(record), of_models=True)

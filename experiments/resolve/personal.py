@@ -54,7 +54,7 @@ def _refuse(scenario: Scenario, task: Task) -> None:
         )
     if scenario.training.kind != "federated":
         raise UsageError(
-            f'nodes have whole models of their own with training.kind = "federated", and it is "{scenario.training.kind}"'
+            f'nodes have whole models of their own with training.kind = "federated"; it is "{scenario.training.kind}"'
         )
     if strategy in PERSONAL and task.kept():
         raise UsageError(

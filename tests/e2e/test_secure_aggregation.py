@@ -39,13 +39,13 @@ batches_per_slot = {batches}
 {privacy}
 [fleet]
 kind = "{fleet}"
-processes = "per-node"
 [harvest]
 kind = "none"
 [[nodes]]
 zone = "DE"
 count = {nodes}
 """
+PER_NODE = 'ray"\nprocesses = "per-node'
 MASKED = "[task.privacy]\nsecure_aggregation = true"
 
 
@@ -130,7 +130,7 @@ def test_a_node_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
     monkeypatch.setattr(MaskedSum, "agree", then_killed)
     folder = tmp_path / "run"
     (tmp_path / "scenario.toml").write_text(
-        SCENARIO.format(rounds=1, batch=BATCH, batches=BATCHES, privacy=MASKED, fleet="ray", nodes=NODES)
+        SCENARIO.format(rounds=1, batch=BATCH, batches=BATCHES, privacy=MASKED, fleet=PER_NODE, nodes=NODES)
     )
     code = invoke(["run", str(tmp_path / "scenario.toml"), "-o", str(folder), "--no-report"])
     assert killed
@@ -203,5 +203,5 @@ def test_what_would_not_protect_is_refused_before_the_start(
         rounds=1, batch=BATCH, batches=BATCHES, privacy=privacy, fleet="inprocess", nodes=nodes
     )
     path.write_text(text.replace('policy = "local"', f'policy = "{policy}"'))
-    assert invoke(["check", str(path)]) == 1
+    assert invoke(["check", str(path)]) == 2
     assert sentence in capsys.readouterr().err

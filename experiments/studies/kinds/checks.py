@@ -22,7 +22,7 @@ FEW_BYTES = 0.05
 
 def judge(runs: pd.DataFrame, kinds: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The study's checks, on the kinds that were run."""
-    by = {row["kind"]: row for row in kinds.to_dict("records")}
+    by = {row["kind"]: {str(key): value for key, value in row.items()} for row in kinds.to_dict("records")}
     found: dict[str, dict[str, Any]] = {}
     for kind in ("fedper", "ditto", "fedbn"):
         if kind in by:

@@ -32,6 +32,8 @@ KINDS: dict[str, Kind] = {
     "fedbn": Kind(
         "FedBN: normalisation at home", {"name": "mnist-mlp-bn", "strategy": "fedbn"}, baseline="fedavg-bn"
     ),
+    "split": Kind("Split learning, cut after ReLU", training={"kind": "split", "cut": "relu"}),
+    "vertical": Kind("Vertical: columns of pixels", training={"kind": "vertical"}),
     "secure": Kind("Secure aggregation", {"privacy": {"secure_aggregation": True}}),
     "central": Kind("Central privacy, noise 1", {"privacy": {"kind": "central"}}),
     "central-weak": Kind(
