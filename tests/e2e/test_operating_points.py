@@ -90,9 +90,9 @@ def test_what_cannot_choose_a_clock_is_refused(
         text = text.replace("[fleet]", '[board]\nprofile = "odroid-hc2"\n[fleet]')
     if "wall" in changed:
         text = text.replace("[time]", '[time]\nclock = "wall"\nslot_s = 20')
-    (tmp_path / "scenario.toml").write_text(text)
     policy = changed.get("policy", "local+dvfs")
-    assert invoke(["check", str(tmp_path / "scenario.toml"), "--policy", policy]) == 2
+    (tmp_path / "scenario.toml").write_text(f'policy = "{policy}"\n{text}')
+    assert invoke(["check", str(tmp_path / "scenario.toml")]) == 2
     assert why in " ".join(capsys.readouterr().err.split())
 
 
