@@ -258,7 +258,7 @@ class ColumnUpper:
         for node in self._nodes:
             if not np.array_equal(sent[node][IDS], numbers):
                 raise MisalignedError(
-                    f"{node} has {_differing(sent[node][IDS], numbers)} of the examples that {server} has labels of; "
+                    f"{node} has {_differing(sent[node][IDS], numbers)} of the {len(numbers)} that {server} has labels of; "
                     "vertical training needs the same ones in the same order on all nodes"
                 )
         self._numbers, self._place = np.asarray(numbers), 0
@@ -296,5 +296,5 @@ def _top(workload: ColumnWorkload) -> nn.Module:
 
 def _differing(theirs: NDArray[Any], ours: NDArray[Any]) -> str:
     if theirs.shape != ours.shape:
-        return f"{len(theirs)}, not {len(ours)},"
-    return f"{int((theirs != ours).sum())} other ones than those in the place"
+        return f"{len(theirs)} examples in place"
+    return f"{int((theirs != ours).sum())} other examples in place"

@@ -11,9 +11,11 @@ from flwr.app import Array, ArrayRecord, Message, RecordDict
 from safetensors.numpy import load_file
 
 from edge_node.adapters.flower_private import bind_identity
+from edge_node.tasks.parts.columns import ColumnWorkload
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.workload import build_workload
 from experiments.cli import invoke
+from experiments.fleet.inprocess import InProcessGrid
 from experiments.resolve.prepare import open_scenario
 from experiments.resolve.resolve import resolve
 from experiments.runs.parts import PutTogether, division_of
@@ -158,3 +160,39 @@ def test_over_processes_the_messages_are_the_same(tmp_path) -> None:
     here, there = (run(tmp_path / fleet, SPLIT, fleet=fleet) for fleet in ("inprocess", "ray"))
     assert_equal(model_of(there), model_of(here))
     assert by_node(there, "model_bytes").to_dict() == by_node(here, "model_bytes").to_dict()
+
+
+def test_a_run_whose_nodes_have_other_examples_ends_with_whose(tmp_path, monkeypatch, capsys) -> None:
+    examples = ColumnWorkload.examples
+
+    def shifted(self: ColumnWorkload, batch_id: int, stage: str):
+        return examples(self, batch_id + (0 if self.holds_labels else self.own.start // 500), stage)
+
+    monkeypatch.setattr(ColumnWorkload, "examples", shifted)
+    path = tmp_path / "scenario.toml"
+    path.write_text(SCENARIO.format(**PLAIN, training='kind = "vertical"'))
+    assert invoke(["run", str(path), "--output", str(tmp_path / "run"), "--no-report"]) == 1
+    assert "n2 has 48 other examples in place of the 48 that n0 has labels of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("lost", "learns"), [(4, True), (2, False)])
+def test_a_node_that_dies_amid_a_round_is_left_out_and_without_the_server_nobody_learns(
+    tmp_path, monkeypatch, lost, learns
+) -> None:
+    dispatch, steps = InProcessGrid._dispatch, []
+
+    def dying(grid: InProcessGrid, messages: list[Message]) -> None:
+        steps.extend(message for message in messages if message.metadata.message_type == "query.upper")
+        if len(steps) == 3:
+            grid.lose(lost)
+        dispatch(grid, messages)
+
+    monkeypatch.setattr(InProcessGrid, "_dispatch", dying)
+    path = tmp_path / "scenario.toml"
+    path.write_text(SCENARIO.format(**PLAIN, training=SPLIT) + "[tolerance]\nunserved_fraction = 1\n")
+    code = invoke(["run", str(path), "--output", str(tmp_path / "run"), "--no-report"])
+    rounds = pd.read_parquet(tmp_path / "run" / "rounds.parquet")
+    assert code == (0 if learns else 1)
+    assert rounds["participants"].tolist() == ([2, 2, 2] if learns else [0, 0, 0])
+    assert (rounds["test_loss"].nunique() > 1) is learns
+    assert invoke(["ledger", "verify", str(tmp_path / "run")]) == 0
