@@ -257,8 +257,9 @@ class ColumnUpper:
         numbers = sent[server][IDS]
         for node in self._nodes:
             if not np.array_equal(sent[node][IDS], numbers):
+                found = _differing(sent[node][IDS], numbers)
                 raise MisalignedError(
-                    f"{node} has {_differing(sent[node][IDS], numbers)} of the {len(numbers)} that {server} has labels of; "
+                    f"{node} has {found} of the {len(numbers)} that {server} has labels of; "
                     "vertical training needs the same ones in the same order on all nodes"
                 )
         self._numbers, self._place = np.asarray(numbers), 0
