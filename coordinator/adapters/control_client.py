@@ -46,6 +46,8 @@ RETRIED = frozenset(
 )
 """No answer of the coordinator itself: it is away, or others take its room for a moment."""
 
+POLL_S, POLL_TIMES = 0.02, 5.0
+"""Between two questions who is there: at least so long, and so many times what an answer takes."""
 TOO_LARGE = "larger than max"
 """In the details of the same code for a message over a limit, which no repeat makes smaller."""
 
@@ -117,15 +119,19 @@ class ControlClient:
         """
         deadline = self._clock() + timeout_s
         while True:
-            status = self.status()
+            asked_at = self._clock()
+            # A coordinator that is busy with a thousand registrations may take longer than a short call.
+            left_s = max(SHORT_CALL_S, deadline - asked_at)
+            status: Status = self._call(codec.GET_STATUS, StatusRequest(), left_s)
             if len(status.live_nodes) >= count:
                 return status
-            if self._clock() >= deadline:
+            if (now := self._clock()) >= deadline:
                 raise CoordinatorUnreachableError(
                     f"{len(status.live_nodes)} of {count} nodes came in {timeout_s:g} s: {status.live_nodes}"
                     "; look into the logs of the others"
                 )
-            self._sleep(0.02)
+            # The answer names every node: of a large fleet it is asked for less often.
+            self._sleep(max(POLL_S, POLL_TIMES * (now - asked_at)))
 
     def close(self) -> None:
         if self._channel is not None:

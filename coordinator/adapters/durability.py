@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
@@ -19,6 +20,8 @@ from protos.messages.stream import Ack, DownMessage
 
 log = logging.getLogger(__name__)
 
+Awaited = Callable[[Sequence[str] | None], tuple[str, ...]]
+"""Nodes that are waited for: among these, or (None) among all."""
 GATHER_S = 0.004
 """What nodes send so soon after a write began is written together, while no call of the runner waits (choice: some
 times what a sync takes)."""
@@ -81,20 +84,25 @@ class Durability:
             with contextlib.suppress(Exception):
                 await self.commit(Effects())
 
-    async def until_none(
-        self, awaited: Callable[[], tuple[str, ...]], deadline: float, next_expiry: Callable[[], float]
-    ) -> None:
+    async def until_none(self, awaited: Awaited, deadline: float, next_expiry: Callable[[], float]) -> None:
         """Wait until no node is ``awaited`` any more or the deadline (on the clock) is over.
 
         ``next_expiry``: when the next lease ends, which may shorten the list."""
         self._watchers += 1
         self._write_gathered()
+        # As long as one node is waited for that was before, nothing is asked of the others: to ask all at every change
+        # would make a slot's cost grow with the square of its nodes.
+        one: tuple[str, ...] = ()
+        expiry = next_expiry()
         try:
-            while awaited():
+            while (one and awaited(one)) or (one := awaited(None)[-1:]):
                 now = self._clock()
                 if now >= deadline:
                     return
-                left = min(deadline, next_expiry()) - now
+                if now >= expiry or expiry == math.inf:
+                    # Leases are equally long and are renewed: until the first of them ends, none does.
+                    expiry = next_expiry()
+                left = min(deadline, expiry) - now
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), max(0.001, left))
         finally:

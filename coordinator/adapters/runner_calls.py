@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from coordinator.adapters.durability import Durability
+from coordinator.adapters.durability import Awaited, Durability
 from coordinator.adapters.live_signals import LiveSignals
 from coordinator.slots.protocol import Effects
 from coordinator.slots.service import CoordinatorService
@@ -38,7 +38,7 @@ class RunnerCalls:
         self._service, self._durability, self._clock = service, durability, clock
         self._slot_lock = asyncio.Lock()
 
-    async def _until(self, awaited: Callable[[], tuple[str, ...]], deadline: float) -> None:
+    async def _until(self, awaited: Awaited, deadline: float) -> None:
         await self._durability.until_none(awaited, deadline, self._service.sessions.next_expiry)
 
     async def begin_slot(self, request: BeginSlot) -> SlotPlan:
@@ -75,9 +75,11 @@ class RunnerCalls:
         come back: as long as there is time, a slot is not given up because the last one went."""
         deciding = self._service.deciding
         while True:
-            await self._until(lambda: () if deciding.ready() else self._service.config.node_ids, deadline)
+            await self._until(
+                lambda _: () if deciding.is_ready() else self._service.config.node_ids, deadline
+            )
             await self._until(deciding.awaiting_telemetry, deadline)
-            if deciding.ready() or self._clock() >= deadline:
+            if deciding.is_ready() or self._clock() >= deadline:
                 return
 
     async def _until_clocks_known(self, wait_s: float) -> None:
@@ -86,10 +88,10 @@ class RunnerCalls:
         service, deadline = self._service, self._clock() + wait_s
         while (nodes := service.unknown_clocks()) and self._clock() < deadline:
             await self._durability.commit(Effects((), service.clocks.ask(nodes)))
-            await self._until(lambda: service.clocks.asked(service.unknown_clocks()), deadline)
+            await self._until(lambda _: service.clocks.asked(service.unknown_clocks()), deadline)
         service.require_clocks()
 
-    def _nobody(self) -> tuple[str, ...]:
+    def _nobody(self, among: Sequence[str] | None) -> tuple[str, ...]:
         """All nodes, where none is there."""
         return () if self._service.sessions.live() else self._service.config.node_ids
 

@@ -71,17 +71,18 @@ class Closing:
         """Whether the nodes were asked to close ``slot``."""
         return self._told == slot.slot
 
-    def awaiting_usage(self) -> tuple[str, ...]:
-        """Live nodes of the open slot that have not reported their usage."""
-        slot, live = self._open(), set(self._sessions.live())
-        return tuple(
-            n for n in slot.decisions if slot.owes_reading(n) and n in live and self._books.same_boot(slot, n)
-        )
+    def awaiting_usage(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Live nodes of the open slot that have not reported their usage; ``among``: of these alone."""
+        slot = self._open()
+        owing = slot.decisions if among is None else among
+        there = self._sessions.living(n for n in owing if slot.owes_reading(n))
+        return tuple(n for n in there if self._books.same_boot(slot, n))
 
-    def awaiting_settlement(self) -> tuple[str, ...]:
-        """Live nodes of the open slot that reported their usage and have not settled."""
-        slot, live = self._open(), set(self._sessions.live())
-        return tuple(n for n in slot.unbooked() if n in live and self._books.same_boot(slot, n))
+    def awaiting_settlement(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Live nodes of the open slot that reported their usage and have not settled; ``among``: of these alone."""
+        slot = self._open()
+        owing = slot.unbooked() if among is None else [n for n in among if slot.is_metered(n)]
+        return tuple(n for n in self._sessions.living(owing) if self._books.same_boot(slot, n))
 
     def trade(self) -> Effects:
         """Settle the decided transfers with the nodes that reported, and send them the outcome. A repeat only

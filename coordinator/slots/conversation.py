@@ -118,16 +118,16 @@ class Conversation:
 
     def question_for(self, node: str) -> MarketCall | MarketNews | None:
         """The open question to a node that has come back, if any."""
-        question = self._questions.get(node) if node in self.awaiting() else None
+        question = self._questions.get(node) if self.awaiting((node,)) else None
         if question is not None:
             log.info("%s is asked again by the market of slot %d: it came back", node, question.slot)
         return question
 
-    def awaiting(self) -> tuple[str, ...]:
-        """Nodes that owe an answer."""
+    def awaiting(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Nodes that owe an answer; ``among``: of these alone."""
         return tuple(
             node
-            for node in self.nodes
+            for node in (self.nodes if among is None else among)
             if node in self._questions and node not in self._offers and node not in self.dropped
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,10 +87,12 @@ class Deciding:
                 f'longer slots, or overrun = "stretch"',
             )
 
-    def awaiting_telemetry(self) -> tuple[str, ...]:
-        """Live nodes without telemetry of the next slot; before the first slot, any node of the run."""
-        expected = self._sessions.live() if self._books.next_slot else self._books.config.node_ids
+    def awaiting_telemetry(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Live nodes without telemetry of the next slot; before the first slot, any node of the run. ``among``: of
+        these alone."""
         books = self._books
+        nodes = books.config.node_ids if among is None else among
+        expected = self._sessions.living(nodes) if books.next_slot else nodes
         return tuple(
             node
             for node in expected
@@ -101,6 +103,11 @@ class Deciding:
         """Live nodes with telemetry of the next slot."""
         waiting = self._books.waiting
         return tuple(node for node in self._sessions.live() if node in waiting)
+
+    def is_ready(self) -> bool:
+        """Whether there is such a node."""
+        waiting = self._books.waiting
+        return any(self._sessions.living((node,)) for node in waiting)
 
     def draft(self) -> Draft:
         """The draft to decide upon: live nodes with telemetry. Raises RequestError when there is none."""

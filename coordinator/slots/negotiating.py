@@ -27,11 +27,14 @@ class MarketHost:
 
     # --- the runner's calls, in their order ----------------------------------------------------------------
 
-    def awaiting_nodes(self) -> tuple[str, ...]:
-        """Before the first slot, nodes of the run that have not registered yet; afterwards none is waited for."""
-        live = set(self._sessions.live())
-        node_ids = self._books.config.node_ids
-        return () if self._books.next_slot else tuple(node for node in node_ids if node not in live)
+    def awaiting_nodes(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Before the first slot, nodes of the run that have not registered yet; afterwards none is waited for.
+        ``among``: of these alone."""
+        if self._books.next_slot:
+            return ()
+        nodes = self._books.config.node_ids if among is None else among
+        live = set(self._sessions.living(nodes))
+        return tuple(node for node in nodes if node not in live)
 
     def open(self) -> Effects:
         """Call all live nodes to the next slot's market; of a missed slot it closes unasked. Raises RequestError when
@@ -58,10 +61,9 @@ class MarketHost:
             books.zones.values(),
         )
 
-    def awaiting_offers(self) -> tuple[str, ...]:
-        """Live nodes that owe the market an answer."""
-        live = set(self._sessions.live())
-        return () if self.market is None else tuple(n for n in self.market.awaiting() if n in live)
+    def awaiting_offers(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Live nodes that owe the market an answer; ``among``: of these alone."""
+        return () if self.market is None else self._sessions.living(self.market.awaiting(among))
 
     def step(self, out_of_time: bool = False) -> Effects | None:
         """Go on with the answers that came; None once the market has closed. Nodes without an answer are dropped."""

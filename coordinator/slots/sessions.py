@@ -53,8 +53,12 @@ class Sessions:
 
     def live(self) -> tuple[str, ...]:
         """Nodes that hold a lease, in the order of the configuration."""
+        return self.living(self._node_ids)
+
+    def living(self, nodes: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``nodes`` that hold a lease, in their order."""
         now = self._clock()
-        return tuple(node for node in self._node_ids if self._until(node) > now)
+        return tuple(node for node in nodes if self._until(node) > now)
 
     def came(self) -> tuple[str, ...]:
         """Those of them that registered since this start of the coordinator: without nodes that may still come back."""

@@ -170,6 +170,10 @@ class SlotState:
         """Whether the node has metered, and gets its grant with the trade, which is still to come."""
         return self.phase is Phase.RUNNING and self.standing.get(node) is Standing.METERED
 
+    def is_metered(self, node: str) -> bool:
+        """Whether the node's usage is in the ledger, and its joules are not booked."""
+        return self.standing.get(node) is Standing.METERED
+
     def unbooked(self) -> list[str]:
         """Nodes that metered and are not booked, in the order in which their usage came."""
         return [node for node in self.usage if self.standing[node] is Standing.METERED]

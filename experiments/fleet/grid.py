@@ -108,7 +108,7 @@ class NodeGrid(Grid):
         replies: list[Message] = []
         while open_ids:
             wait_s = None if end is None else max(0.0, end - self._clock())
-            arrived = self._collect(open_ids | self._overdue, wait_s)
+            arrived = self._collect(open_ids | self._overdue if self._overdue else open_ids, wait_s)
             for reply in arrived:
                 message_id = reply.metadata.reply_to_message_id
                 if message_id in open_ids:

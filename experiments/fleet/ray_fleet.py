@@ -18,6 +18,7 @@ from typing import Any
 
 import ray
 from flwr.app import Message
+from pydantic import TypeAdapter
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from coordinator.process import search_cycles_seldom, take_turns_quickly
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 MEMORIES_S = 2.0
 """Longest wait for what nodes remember after a slot."""
 Packed = tuple[bytes, dict[str, PackedArrays]]
+_MEMORIES = TypeAdapter(dict[str, NodeMemory])
 
 
 class _Process:
@@ -96,10 +98,9 @@ class _Process:
             self._host = None
         self._log.close()
 
-    def memories(self) -> dict[str, str]:
+    def memories(self) -> bytes:
         """In JSON, by node id."""
-        found = {} if self._host is None else self._host.memories()
-        return {node_id: memory.model_dump_json() for node_id, memory in found.items()}
+        return _MEMORIES.dump_json({} if self._host is None else self._host.memories())
 
     def handle(self, head: bytes, keys: Sequence[str], *arrays: PackedArrays) -> Packed:
         if self._host is None:
@@ -128,7 +129,8 @@ class RayGrid(NodeGrid):
         self._check = check
         self._actors = dict(actors)
         self._gone: set[Any] = set()
-        self._pending: dict[str, tuple[Any, Message]] = {}
+        self._pending: dict[Any, dict[str, tuple[Any, Message]]] = {}
+        """By actor and message, in the order of sending, in which an actor answers."""
         self._ready: dict[str, Message] = {}
 
     def lost_nodes(self) -> set[int]:
@@ -168,7 +170,7 @@ class RayGrid(NodeGrid):
                 pack_head(message), list(records), *(put[id(record)] for record in records.values())
             )
             # Only the head is kept: enough to name the message in an error reply, and the arrays can go.
-            self._pending[message_id] = (reference, message)
+            self._pending.setdefault(actor, {})[message_id] = (reference, message)
 
     def _unavailable(
         self, message: Message, reason: str = "its process is dead", code: int = NODE_UNAVAILABLE
@@ -177,21 +179,32 @@ class RayGrid(NodeGrid):
         return error_reply(message, code, f"{node_id}: {reason}")
 
     def _collect(self, message_ids: set[str], wait_s: float | None) -> list[Message]:
-        replies = [self._ready.pop(message_id) for message_id in message_ids & self._ready.keys()]
-        waiting = {
-            self._pending[message_id][0]: message_id for message_id in message_ids & self._pending.keys()
-        }
-        if not waiting:
-            return replies
-        self._check()
-        arrived, _ = ray.wait(list(waiting), num_returns=1, timeout=0.0 if replies else wait_s)
-        self._check()
-        if len(waiting) > len(arrived) > 0:  # and all others that have arrived by now
-            arrived, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.0)
-        for reference in arrived:
-            _, message = self._pending.pop(waiting[reference])
-            replies.append(self._receive(reference, message))
+        replies = [self._ready.pop(each) for each in list(self._ready) if each in message_ids]
+        if replies:
+            wait_s = 0.0
+        while waiting := self._next(message_ids):
+            self._check()
+            # Of each actor the answer that comes next: to ask for all would cost every answer a look at all others.
+            wanted = len(waiting) if wait_s == 0.0 else 1
+            arrived, _ = ray.wait(list(waiting), num_returns=wanted, timeout=wait_s)
+            self._check()
+            if not arrived:
+                break
+            for reference in arrived:
+                actor, message_id = waiting[reference]
+                _, message = self._pending[actor].pop(message_id)
+                replies.append(self._receive(reference, message))
+            wait_s = 0.0  # and all others that have arrived by now
         return replies
+
+    def _next(self, message_ids: set[str]) -> dict[Any, tuple[Any, str]]:
+        """By reference, actor and message of each actor's next answer to ``message_ids``."""
+        found = {}
+        for actor, sent in self._pending.items():
+            message_id = next((each for each in sent if each in message_ids), None)
+            if message_id is not None:
+                found[sent[message_id][0]] = (actor, message_id)
+        return found
 
     def _receive(self, reference: Any, message: Message) -> Message:
         try:
@@ -420,8 +433,7 @@ class RayFleet(HostsRuns[RayGrid]):
         found: dict[str, NodeMemory] = {}
         for reference in answered:
             with contextlib.suppress(RayError):  # its process has died: the grid will notice
-                texts = ray.get(reference)
-                found |= {name: NodeMemory.model_validate_json(text) for name, text in texts.items()}
+                found |= _MEMORIES.validate_json(ray.get(reference))
         return {node_id: memory for node_id, memory in found.items() if node_id in self._numbers}
 
     def infer_addresses(self) -> dict[str, str]:

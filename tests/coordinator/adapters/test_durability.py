@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -139,7 +141,7 @@ def test_what_nodes_send_soon_after_a_write_is_gathered_while_nobody_waits() -> 
         await waits
         await write("e")
         assert len(ledger.asked) == 2
-        watches = asyncio.ensure_future(durability.until_none(lambda: ("n0",), 1.0, lambda: 1.0))
+        watches = asyncio.ensure_future(durability.until_none(lambda _: ("n0",), 1.0, lambda: 1.0))
         await soon()
         assert ledger.asked[2][0] == ["e"], "a call of the runner waits for nodes"
         ledger.asked[2][1].set_result(1)
@@ -147,6 +149,54 @@ def test_what_nodes_send_soon_after_a_write_is_gathered_while_nobody_waits() -> 
         await write("f")
         assert ledger.asked[3][0] == ["f"]
         watches.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_wait_asks_for_one_node_as_long_as_it_is_awaited() -> None:
+    """A hundred nodes answer in their order: all are asked for at the beginning, and once the last has answered."""
+
+    async def run() -> None:
+        ledger, durability, _ = made()
+        waited, asked_for_all = [f"n{k}" for k in range(100)], 0
+
+        def awaited(among: Sequence[str] | None) -> tuple[str, ...]:
+            nonlocal asked_for_all
+            asked_for_all += among is None
+            return tuple(waited) if among is None else tuple(node for node in among if node in waited)
+
+        waits = asyncio.ensure_future(durability.until_none(awaited, 1.0, lambda: 1.0))
+        for k in range(100):
+            assert not waits.done()
+            waited.pop(0)
+            durability.submit(effects(f"k{k}"))
+            await soon()
+            ledger.asked[-1][1].set_result(1)
+            await soon()
+        await waits
+        assert asked_for_all == 2
+
+    asyncio.run(run())
+
+
+def test_a_lease_that_began_during_a_wait_ends_it_too() -> None:
+    """No lease is held at first; a node comes, and goes without a word before the deadline."""
+
+    async def run() -> None:
+        now, ends = 0.0, [math.inf]
+        durability = Durability(SlowLedger(), Outboxes(), lambda: now)  # type: ignore[arg-type]
+
+        def awaited(among: Sequence[str] | None) -> tuple[str, ...]:
+            return ("n0",) if now < 2.0 else ()
+
+        waits = asyncio.ensure_future(durability.until_none(awaited, 1e6, lambda: ends[0]))
+        await soon()
+        ends[0] = 0.001  # it comes: the next change makes the wait look at leases
+        changed, durability._changed = durability._changed, asyncio.Event()
+        changed.set()
+        await soon()
+        now, ends[0] = 2.0, math.inf
+        await asyncio.wait_for(waits, 30.0)
 
     asyncio.run(run())
 

@@ -30,7 +30,7 @@ class Waits:
         self.lasted: list[float] = []
 
     async def until_none(self, awaited: Any, deadline: float, next_expiry: Callable[[], float]) -> None:
-        if awaited():
+        if awaited(None):
             self.lasted.append(deadline - self.now)
             self.now = max(self.now, deadline)
 
@@ -42,8 +42,8 @@ def test_nodes_may_answer_a_market_that_waited_for_another_node_to_the_last_mome
     waits = Waits()
     questions = iter([Effects(), None])
     negotiating = SimpleNamespace(
-        awaiting_nodes=lambda: ("n1",),
-        awaiting_offers=lambda: ("n0",),
+        awaiting_nodes=lambda _: ("n1",),
+        awaiting_offers=lambda _: ("n0",),
         open=Effects,
         step=lambda out_of_time: next(questions),
         adopt=lambda request: ("plan", Effects()),
@@ -68,14 +68,14 @@ def test_where_no_node_is_there_a_slot_waits_for_one() -> None:
     class Coming(Waits):
         async def until_none(self, awaited: Any, deadline: float, next_expiry: Callable[[], float]) -> None:
             if not there:
-                assert awaited() == ("n0", "n1")
+                assert awaited(None) == ("n0", "n1")
                 there.append("n1")
-            assert awaited() == ()
+            assert awaited(None) == ()
 
     deciding = SimpleNamespace(
         begin=lambda request: None,
-        ready=lambda: tuple(there),
-        awaiting_telemetry=lambda: (),
+        is_ready=lambda: bool(there),
+        awaiting_telemetry=lambda _: (),
         draft=lambda: tuple(there),
         choose=lambda draft: (draft, None),
         adopt=lambda request, draft, choice, state: (choice, Effects()),
@@ -99,16 +99,16 @@ def test_a_slot_is_not_given_up_because_the_last_node_went_away_while_it_waited_
 
     class Dying(Waits):
         async def until_none(self, awaited: Any, deadline: float, next_expiry: Callable[[], float]) -> None:
-            self.lasted.append(len(awaited()))
-            if awaited() and len(there) == 2:
+            self.lasted.append(len(awaited(None)))
+            if awaited(None) and len(there) == 2:
                 there.pop(0)  # n1 comes
             elif len(there) == 3 and len(self.lasted) == 2:
                 there.pop(0)  # n0's lease ends
 
     deciding = SimpleNamespace(
         begin=lambda request: None,
-        ready=lambda: there[0],
-        awaiting_telemetry=lambda: () if len(there) < 3 else ("n1",),
+        is_ready=lambda: bool(there[0]),
+        awaiting_telemetry=lambda _: () if len(there) < 3 else ("n1",),
         draft=lambda: there[0],
         choose=lambda draft: (draft, None),
         adopt=lambda request, draft, choice, state: (choice, Effects()),

@@ -215,6 +215,9 @@ def test_nodes_are_asked_to_close_and_then_to_settle_while_they_live_on(bench: A
     for node in ("n02", "n00"):
         service.intake.take(bench.nodes[node].usage(0))
     assert closing.awaiting_usage() == ("n01",)
+    assert closing.awaiting_usage(("n00",)) == ()
+    assert closing.awaiting_usage(("n01",)) == ("n01",)
+    assert closing.awaiting_settlement(("n00", "n01")) == ("n00",)
     assert closing.close(EndSlot(0, 1.0)) == (None, Effects((), asked[1:2]))
     assert closing.awaiting_settlement() == ("n02", "n00"), "as their readings came"
     service.register(Register("n02", "boot2", "", bench.nodes["n02"].profile))

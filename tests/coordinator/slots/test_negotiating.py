@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -251,8 +251,8 @@ class Market:
         self.agreed: Any = None
         self.nodes: tuple[str, ...] = ()
 
-    def awaiting(self) -> tuple[str, ...]:
-        return ("n02", "n00", "n09")
+    def awaiting(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        return tuple(node for node in ("n02", "n00", "n09") if among is None or node in among)
 
     def questions(self) -> str:
         return "questions"
@@ -276,7 +276,9 @@ class Market:
 def host(market: Market | None, live: tuple[str, ...] = ("n00", "n01"), **books: Any) -> MarketHost:
     config = SimpleNamespace(node_ids=("n00", "n01", "n02", "n03"))
     known = SimpleNamespace(config=config, next_slot=0, nodes={}, **books)
-    sessions: Any = SimpleNamespace(live=lambda: live)
+    sessions: Any = SimpleNamespace(
+        live=lambda: live, living=lambda nodes: tuple(node for node in nodes if node in live)
+    )
     policy: Any = SimpleNamespace(policy=Auction(), state=None)
     made = MarketHost(known, sessions, policy, Schedule(lambda: RunTime.start(60.0, None), float))  # type: ignore[arg-type]
     made.market = market  # type: ignore[assignment]
@@ -286,6 +288,8 @@ def host(market: Market | None, live: tuple[str, ...] = ("n00", "n01"), **books:
 def test_a_market_waits_for_nodes_before_the_first_slot_alone() -> None:
     first = host(None)
     assert first.awaiting_nodes() == ("n02", "n03")
+    assert first.awaiting_nodes(("n03",)) == ("n03",)
+    assert first.awaiting_nodes(("n00",)) == ()
     first._books.next_slot = 1
     assert first.awaiting_nodes() == ()
     with pytest.raises(RequestError, match="no live node is registered; the market has no node to ask"):
@@ -305,6 +309,8 @@ def test_what_a_host_asks_of_its_market() -> None:
     market = Market()
     hosting = host(market)
     assert hosting.awaiting_offers() == ("n00",)
+    assert hosting.awaiting_offers(("n00", "n01")) == ("n00",)
+    assert hosting.awaiting_offers(("n01", "n02")) == ()
     assert hosting.question_for("n01") == "question for n01"  # type: ignore[comparison-overlap]
     hosting.leave("n01")
     assert hosting.take(offers) == Effects()

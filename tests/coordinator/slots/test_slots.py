@@ -165,8 +165,11 @@ def test_nodes_of_the_ledger_have_one_lease_to_come_back(tmp_path: Path, kit: An
     service = bench.coordinator.service
     assert set(service.sessions.live()) == set(bench.nodes)
     assert service.deciding.awaiting_telemetry() == ()  # sent before the restart, and durable
+    assert service.deciding.awaiting_telemetry(("n00",)) == ()
+    assert service.deciding.is_ready()
     bench.now += bench.config.lease_s + 0.1
     assert service.sessions.live() == ()
+    assert not service.deciding.is_ready()
     bench.close()
 
 
