@@ -1,14 +1,11 @@
 """Strategies with which nodes have models of their own. On the server each is FedAvg over the tensors that travel; what
-stays at home, and the second model of Ditto, are the nodes' matter (edge_node/tasks/personal.py)."""
-
-from __future__ import annotations
-
-from typing import Any
+stays at home, and the second model of Ditto, are the nodes' matter (edge_node/tasks/personal.py). Options are checked by
+their annotations, which are types here and no texts."""
 
 from flwr.serverapp.strategy import FedAvg
 
 PULL = 0.1
-"""Default of Ditto's lambda: the one of Li et al. 2021 (arXiv:2012.04221, section 4) that it takes without tuning."""
+"""[C] Default of Ditto's lambda: the best one depends on how far nodes' data differ."""
 
 
 class FedBN(FedAvg):
@@ -20,10 +17,11 @@ class FedPer(FedAvg):
 
     Args:
         layers: Patterns of tensor names, separated by commas; empty: the last layer.
+        weighted_by_key: As of FedAvg.
     """
 
-    def __init__(self, layers: str = "", **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, layers: str = "", weighted_by_key: str = "num-examples") -> None:
+        super().__init__(weighted_by_key=weighted_by_key)
         self.layers = layers
 
 
@@ -32,8 +30,9 @@ class Ditto(FedAvg):
 
     Args:
         pull: Ditto's lambda, 0 or more; 0: nodes learn alone beside the global model.
+        weighted_by_key: As of FedAvg.
     """
 
-    def __init__(self, pull: float = PULL, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, pull: float = PULL, weighted_by_key: str = "num-examples") -> None:
+        super().__init__(weighted_by_key=weighted_by_key)
         self.pull = pull

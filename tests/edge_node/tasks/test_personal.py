@@ -11,6 +11,8 @@ from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.mnist_mlp import Mlp
 from edge_node.tasks.mnist_mlp_bn import NormMlp
 from edge_node.tasks.personal import PersonalWorkload, head_tensors, mixture, norm_tensors
+from edge_node.tasks.registry import find_task
+from edge_node.tasks.state import load_arrays, to_arrays
 from edge_node.tasks.workload import TaskWorkload, build_workload
 from edge_node.workload import KeepsTensors
 
@@ -151,3 +153,20 @@ def test_evenly_mixed_the_measure_is_near_that_of_all_held_out_examples() -> Non
     found = trained(workload)
     central = evaluate("mnist-mlp", "digits", found.parameters).accuracy
     assert found.personal_accuracy == pytest.approx(central, abs=0.02)
+
+
+def test_the_model_with_normalisation_trains_as_in_the_plain_loop() -> None:
+    workload, begun = build_workload(config("mnist-mlp-bn")), initial_parameters("mnist-mlp-bn", 3)
+    batches = [workload.batch(k, "development") for k in range(3)]
+    found = workload.train(begun, batches, {"local-epochs": 1}).parameters
+    model = NormMlp().train()
+    load_arrays(model, begun)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+    for batch in batches:
+        x, y = workload.task.inputs(batch)
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimiser.step()
+    for name, array in to_arrays(model).items():
+        np.testing.assert_allclose(found[name], array, atol=1e-5)
+    assert workload.task.flop() == find_task("mnist-mlp").flop()

@@ -65,8 +65,9 @@ def assert_learned(folder: Path) -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_listed_strategy_learns_in_every_round(strategy: str, tmp_path: Path) -> None:
+    more = 'name = "mnist-mlp-bn"' if strategy == "fedbn" else ""
     with InProcessFleet() as fleet:
-        assert_learned(execute(resolve(scenario(strategy)), tmp_path / "run", fleet))
+        assert_learned(execute(resolve(scenario(strategy, more)), tmp_path / "run", fleet))
 
 
 @pytest.mark.processes
@@ -97,6 +98,9 @@ def test_strategies_learn_over_ray(tmp_path: Path) -> None:
         ("bulyan", "num_malicious_nodes = 1", "needs 7 nodes"),
         ("krum", "num_malicious_nodes = 1", "needs 5 nodes"),
         ("multikrum", "num_nodes_to_select = 5", "more than the 4 nodes"),
+        ("ditto", 'pull = "hard"', "number is needed"),
+        ("ditto", "pull = -0.1", "pull >= 0"),
+        ("fedper", "weighted_by_key = 'shares'", "nodes report"),
     ],
 )
 def test_options_that_do_nothing_or_fail_later_are_refused_with_their_line(
