@@ -94,7 +94,10 @@ def test_fedbn_needs_layers_that_can_stay_at_home(tmp_path: Path, capsys: pytest
 def test_what_cannot_be_done_is_refused_before_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], strategy: str, fleet: str, more: str, sentence: str
 ) -> None:
-    assert invoke(["check", str(written(tmp_path, strategy, fleet=fleet, more=more))]) == 2
+    path = written(tmp_path, strategy, fleet=fleet, more=more)
+    if fleet == "virtual":  # its nodes train, and do nothing else
+        path.write_text(path.read_text().replace("application = 1", "application = 0"))
+    assert invoke(["check", str(path)]) == 2
     assert sentence in capsys.readouterr().err
 
 
