@@ -1,6 +1,8 @@
 """Strategies with which nodes have models of their own. On the server each is FedAvg over the tensors that travel; what
-stays at home, and the second model of Ditto, are the nodes' matter (edge_node/tasks/personal.py). Options are checked by
-their annotations, which are types here and no texts."""
+stays at home, and the second model of Ditto, are the nodes' matter (edge_node/tasks/personal.py).
+
+Options are checked by their annotations, which are types here and no texts.
+"""
 
 from flwr.serverapp.strategy import FedAvg
 
