@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.market.fleet import Fleet, SplitCosts
-from coordinator.market.hand_over import TOO_MANY, busy_s, held_bytes, usable_s, with_hand_over
+from coordinator.market.hand_over import TOO_MANY, WHOLE, busy_s, held_bytes, usable_s, with_hand_over
 from coordinator.market.instances import reference_day
 from coordinator.market.pairs import Pairs
 from coordinator.market.physics import execute
@@ -59,6 +59,43 @@ def test_limits_are_kept_and_every_batch_has_its_place(seed: int) -> None:
         assert violations(fleet, decision) == []
         assert decision.notes["hand_over_saves_g"] >= 0
         assert (decision.own_batches() + decision.unserved_batches >= fleet.backlog_batches[:, 0]).all()
+
+
+def apart(batch_s_fraction: float = 1 / 5.5, **changes: object) -> Fleet:
+    """A clean and a dirty node with four batches each; ``batch_s_fraction`` of a slot is what one takes."""
+    fleet = spoken(nodes=2)
+    seconds = np.full((2, fleet.horizon), fleet.slot_s * batch_s_fraction)
+    assert fleet.split is not None
+    split = replace(fleet.split, read_s=0.75 * seconds[:, 0], read_j=np.full(2, 75.0), **changes)
+    return replace(
+        fleet,
+        intensity_g_per_kwh=np.array([[50.0], [900.0]]) * np.ones((1, fleet.horizon)),
+        harvest_j=np.zeros_like(fleet.harvest_j),
+        backlog_batches=np.array([[4], [4]]),
+        seconds_per_batch=seconds,
+        joules_per_batch=np.full((2, fleet.horizon), 100.0),
+        split=split,
+    )
+
+
+def whole(fleet: Fleet) -> dict[str, float]:
+    """Why batches of LOCAL's decision stay whole."""
+    decision = with_hand_over(fleet, local_decision(fleet), 1e8)
+    assert len(decision.handed) == 0
+    return {name: count for name, count in decision.notes.items() if name.startswith(WHOLE)}
+
+
+def test_batches_that_stay_whole_have_their_reason() -> None:
+    """The clean node's own have no gain; the dirty one's have one, and a limit forbids it."""
+    own = {"not_handed_no_gain": 4.0}
+    assert whole(apart(1 / 4)) == own | {"not_handed_time": 4.0}
+    assert whole(apart(latency_target_s=np.full(2, 1e-3))) == own | {"not_handed_latency": 4.0}
+    fleet = apart()
+    stays = replace(fleet, limits=replace(fleet.limits, offload_cap_fraction=0.0))
+    assert whole(stays) == own | {"not_handed_offload_cap": 4.0}
+    assert whole(replace(fleet, storage_bytes=np.zeros(2))) == own | {"not_handed_storage": 4.0}
+    sunny = replace(fleet, harvest_j=np.full_like(fleet.harvest_j, 1e6))
+    assert whole(sunny) == {"not_handed_no_gain": 8.0}
 
 
 def test_a_clean_node_without_time_for_whole_batches_answers_what_a_dirty_one_has_read() -> None:
