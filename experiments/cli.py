@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from carbon_data.machine_faults import machine_fault
 from coordinator.process import search_cycles_seldom
-from experiments.commands.lazy import LazyCommand, group
+from experiments.commands.lazy import TYPER_SUGGESTS, LazyCommand, group
 from experiments.commands.output import err, out, say
 from experiments.errors import RunError, UsageError
 
@@ -223,6 +223,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    suggest_commands=TYPER_SUGGESTS,
 )
 
 

@@ -10,6 +10,9 @@ import click
 import typer
 from typer.core import TyperGroup
 
+TYPER_SUGGESTS = not hasattr(click.exceptions, "NoSuchCommand")
+"""Whether typer names the nearest command: from 8.4 on click does, and it would be named twice."""
+
 
 class LazyCommand(click.Command):
     """A command known by name and help text until it is called.
@@ -44,5 +47,6 @@ def group(name: str, text: str, commands: Mapping[str, tuple[str, str]]) -> Type
         help=text,
         no_args_is_help=True,
         rich_markup_mode="rich",
+        suggest_commands=TYPER_SUGGESTS,
         commands={each: LazyCommand(each, *found) for each, found in commands.items()},
     )

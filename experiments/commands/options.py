@@ -9,7 +9,7 @@ import typer
 
 from experiments.commands.completion import names, scenarios
 from experiments.commands.output import json_alone
-from experiments.errors import UsageError
+from experiments.run_folder.present import require_folder
 
 ScenarioArgument = Annotated[
     str,
@@ -59,5 +59,4 @@ RunArgument = Annotated[Path, typer.Argument(help="A run folder, or a compare fo
 
 def require_run_folder(run: Path) -> None:
     """Raises UsageError where ``run`` is no folder."""
-    if not run.is_dir():
-        raise UsageError(f"{run}: no such folder; give a run folder, e.g. the one `detabed run` printed")
+    require_folder(run)

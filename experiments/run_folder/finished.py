@@ -7,13 +7,13 @@ from pathlib import Path
 from experiments.errors import UsageError
 from experiments.run_folder.failed import failure_of
 from experiments.run_folder.files import COMPARE, COMPARING, DONE, SCENARIO
+from experiments.run_folder.present import require_folder
 from experiments.run_folder.verify import verify_run
 
 
 def require_finished_run(folder: Path) -> None:
     """Raises UsageError where ``folder`` is no finished run, is a comparison, or has lost its scenario."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give a run folder, e.g. the one `detabed run` printed")
+    require_folder(folder)
     if (folder / COMPARE).exists() or (folder / COMPARING).exists():
         raise UsageError(f"{folder} is a comparison; give one of the runs in it")
     if why := failure_of(folder):

@@ -21,6 +21,7 @@ from experiments.run_folder.checkpoint import read_state
 from experiments.run_folder.digest import scenario_sha256
 from experiments.run_folder.failed import failure_of
 from experiments.run_folder.files import COMPARE, COMPARING, DONE, LEDGER, SCENARIO
+from experiments.run_folder.present import require_folder
 from experiments.scenario.model import Scenario, load_scenario, parse_scenario
 
 AGAIN = "run its scenario.toml again"
@@ -51,8 +52,7 @@ class BrokenOffComparison:
 
 def find(folder: Path) -> BrokenOff | BrokenOffComparison:
     """What can go on in ``folder``. Raises UsageError, with what to do instead, where nothing can."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give a run folder, e.g. the one `detabed run` printed")
+    require_folder(folder)
     if (folder / DONE).exists():
         raise UsageError(
             f"{folder} is DONE: nothing is left to resume; `detabed report {folder}` draws its report again"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -47,8 +48,9 @@ _SCALARS = {"float", "int", "str", "bool"}
 def _sentence(item: Any, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
-        return f"unknown key; allowed here: {', '.join(_allowed_keys(model, location[:-1]))}" + _homes(
-            str(location[-1]), model
+        key, allowed = str(location[-1]), _allowed_keys(model, location[:-1])
+        return f"unknown key; allowed here: {', '.join(allowed)}" + (
+            _homes(key, model) or _nearest(key, allowed)
         )
     if kind == "missing":
         return "is missing and has no default"
@@ -79,6 +81,12 @@ def _homes(key: str, model: type[BaseModel]) -> str:
     """Tables of ``model`` in which an unknown key is known, for a key that stands in the wrong one."""
     found = [place for place, table in _tables(model) if key in table.model_fields]
     return f"; {key} is a key of {' and '.join(found)}" if found else ""
+
+
+def _nearest(key: str, allowed: Iterable[str]) -> str:
+    """The allowed key that looks most like ``key``, if one does."""
+    near = get_close_matches(key, list(allowed), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _tables(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, type[BaseModel]]]:

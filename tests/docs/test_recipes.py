@@ -86,7 +86,8 @@ STUDY = '''"""A study of ours."""
 
 def reproduce_ours(folder, full, console):
     """Its figures."""
-    return {"checks": {"it-runs": {"verdict": "met", "statement": "It runs.", "ours": "yes"}}, "run": str(folder)}
+    check = {"verdict": "met", "statement": "It runs.", "ours": "yes"}
+    return {"checks": {"it-runs": check}, "run": str(folder)}
 '''
 USE = """
 import contextlib, io, json
@@ -166,7 +167,7 @@ def follow_all(copy: Path) -> None:
     add_line(registry, '    "pv": pv_harvest,\n', '    "turbine": Turbine,\n')
     add_line(
         registry,
-        "from carbon_data.sources.marginal import GenerationMarginal\n",
+        "from carbon_data.sources.harvest_trace import HarvestTrace, eia_2022\n",
         "from carbon_data.sources.lab_grid import LabGrid, Turbine\n",
     )
     new("carbon_data/live/lab.py", SERVICE)

@@ -93,6 +93,12 @@ def test_bad_input_is_exit_code_2_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("arguments", [["rnu", "my.toml"], ["data", "statsu"]])
+def test_the_nearest_command_is_named_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(arguments) == 2
+    assert capsys.readouterr().err.count("Did you mean") == 1
+
+
 def test_a_scenario_with_a_bad_value_names_file_and_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

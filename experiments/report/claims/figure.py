@@ -13,6 +13,9 @@ from experiments.report.units import MINUS, THIN, number, percent, trimmed
 _WHOLE = 1e-9
 """Distance from a whole number up to which a figure is shown as one."""
 
+_EXPONENT_BELOW = 1e-8
+"""Fractions below it are written with a power of ten."""
+
 
 class Kind(StrEnum):
     """How a figure is written."""
@@ -54,7 +57,9 @@ class ClaimFigure:
     def text(self, value: float) -> str:
         """A value of this kind."""
         if self.kind is Kind.FRACTION:
-            return percent(value) if abs(value) >= 0.001 or value == 0 else f"{number(100 * value, 1)}{THIN}%"
+            if 0 < abs(value) < _EXPONENT_BELOW:
+                return f"{number(100 * value, 1)}{THIN}%"
+            return percent(value, 1 if abs(value) >= 0.001 or value == 0 else _first_digit(100 * value))
         is_whole = abs(value - round(value)) <= _WHOLE and abs(value) < 1e6
         shown = f"{round(value):,}".replace(",", THIN).replace("-", MINUS) if is_whole else number(value)
         if self.kind is Kind.FACTOR:
@@ -102,6 +107,11 @@ class ClaimFigure:
     def from_dict(cls, fields: Mapping[str, Any]) -> ClaimFigure:
         """The figure that ``as_dict`` wrote."""
         return cls(**{**fields, "kind": Kind(fields["kind"])})
+
+
+def _first_digit(value: float) -> int:
+    """Decimals up to the first digit that is not 0."""
+    return -math.floor(math.log10(abs(value)))
 
 
 def between(values: Sequence[float]) -> dict[str, float]:

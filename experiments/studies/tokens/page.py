@@ -67,6 +67,8 @@ ASSUMPTIONS = (
 )
 
 
+PHASES = {"prefill": "read", "decode": "written"}
+"""What a token is, by the phase that the server names."""
 ROUNDING = 1e-9
 """Half widths below this share of their figure are rounding: the figure has no spread."""
 MODELLED = (
@@ -279,9 +281,9 @@ def _kinds(table: pd.DataFrame) -> Shown:
 
 def _contexts(table: pd.DataFrame) -> Shown:
     return Shown(
-        ["kind", "phase", "tokens of the prompt", "mJ a token"],
+        ["kind", "a token that is", "tokens of the prompt", "mJ a token"],
         [
-            [row["kind"], row["phase"], str(row["tokens"]), between(row, "j_per_token", MJ)]
+            [row["kind"], PHASES[row["phase"]], str(row["tokens"]), between(row, "j_per_token", MJ)]
             for row in table.to_dict("records")
         ],
     )

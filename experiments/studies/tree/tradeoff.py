@@ -6,7 +6,6 @@ minute, --full about five. Command: ``detabed reproduce tree-tradeoff``.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,9 @@ from experiments.report.figures.base import Drawing, new_figure
 from experiments.report.figures.look import look
 from experiments.report.study_page import Shown, render_study
 from experiments.report.style import MUTED, policy_colour
-from experiments.run_folder.files import FIGURES, REPORT, TABLES
 from experiments.studies.fei.energy import board
 from experiments.studies.fei.market import CAP_FRACTION, SLOTS, Setting, Work, fleet
+from experiments.studies.written import write_study
 
 NODES = 10
 IMAGES, TEXTS = 64, 2
@@ -82,25 +81,11 @@ def reproduce_tradeoff(folder: Path, full: bool, console: Console | None = None)
                 )
                 progress.advance(task)
     table = pd.DataFrame(rows)
-    report = {
-        "checks": judge(table),
-        "seeds": seeds,
-        "tables": {"tradeoff": str(folder / TABLES / "tradeoff.csv")},
-        "figures": {"tradeoff": str(folder / FIGURES / "tradeoff.svg")},
-        "page": str(folder / REPORT),
-        "run": str(folder),
-    }
-    (folder / TABLES).mkdir(parents=True, exist_ok=True)
-    (folder / FIGURES).mkdir(exist_ok=True)
-    table.to_csv(folder / TABLES / "tradeoff.csv", index=False)
+    report = {"checks": judge(table), "seeds": seeds}
     drawing = curve(table)
-    svg = drawing.svg()
-    drawing.save(folder / FIGURES, svg)
-    (folder / REPORT).write_text(_page(report, table, drawing, svg), encoding="utf-8")
-    (folder / "checks.json").write_text(
-        json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    return write_study(
+        folder, report, {"tradeoff": table}, [drawing], lambda shown: _page(report, table, *shown[0])
     )
-    return report
 
 
 def _served_mix() -> tuple[Work, Delivered]:

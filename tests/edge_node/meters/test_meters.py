@@ -54,5 +54,6 @@ class Slow(SampledMeter):
     "name", [name for name in METERS if name not in SOURCES or name in ("rapl", "hwmon")]
 )
 def test_every_kind_of_meter_conforms(name: str, makers: dict[str, Callable[[], Meter]]) -> None:
-    """Sensors share one class: a power and a counter stand for all."""
-    conformance.check(makers[name])
+    """Sensors share one class: a power and a counter stand for all. A meter without a line in ``makers`` needs no
+    argument."""
+    conformance.check(makers.get(name, lambda: build_meter(name, BOARD, 10.0)))

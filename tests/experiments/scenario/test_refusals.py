@@ -20,6 +20,7 @@ from tests.experiments.minimal import MINIMAL
         ("[battery]\ncapacity_wh = -1\n", 9, "greater than or equal to 0"),
         ("[battery]\ncapacity_wh = nan\n", 9, "finite"),
         ("[batery]\n", 8, "unknown key"),
+        ("[batery]\n", 8, "; did you mean battery?"),
         ("[stages]\ndevelopment = 2.5\n", 9, "integer"),
         ("[time]\nstart = 2022-06-21T00:00:00\n", 9, "time zone"),
         ('[time]\nstart = "2022-06-21"\n', 9, "time zone"),

@@ -37,6 +37,7 @@ def test_figures_are_written_as_people_write_them() -> None:
     assert share.ours_text == "74.9\u202f%"
     assert share.wanted_text == "at least \u22122\u202f%, at most 2\u202f%"
     assert replace(share, ours=1.3e-6).ours_text == "0.0001\u202f%", "small is not nothing"
+    assert replace(share, ours=-2e-7).ours_text == "\u22120.00002\u202f%"
     assert replace(share, ours=0.0).ours_text == "0.0\u202f%"
     exact = ClaimFigure("parameters", ours=203_530, at_least=203_530, at_most=203_530)
     assert exact.ours_text == "203\u202f530"
