@@ -67,6 +67,24 @@ def mechanisms_for_people(table: pd.DataFrame) -> Shown:
     )
 
 
+def executed_users_for_people(facts: pd.DataFrame, measured: pd.DataFrame) -> Shown:
+    """Milliseconds, bytes and accuracy by option, users and offset: executed, and simulated."""
+    milliseconds = _times(1e3, 2)
+    return _shown(
+        facts.merge(measured, on=["option", "users", "apart_s", "frames"], validate="one_to_one"),
+        OPTION,
+        _Column("users", "users"),
+        _Column("ms apart", "apart_s", _times(1e3, 0)),
+        ACCURACY,
+        UP,
+        _Column("server ms, one user alone", "server_wall_s", milliseconds),
+        _Column("waited there ms", "waited_wall_s", milliseconds),
+        _Column("waited there ms, simulated", "waited_simulated_s", milliseconds),
+        _Column("latency ms", "latency_wall_s", _times(1e3, 1)),
+        _Column("latency ms, simulated", "latency_simulated_s", _times(1e3, 1)),
+    )
+
+
 def widths_for_people(table: pd.DataFrame) -> Shown:
     """Percent, kilobytes and millijoules by width."""
     return _shown(

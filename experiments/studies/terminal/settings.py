@@ -46,8 +46,10 @@ class Extent:
     walk_frames: int
     """Of the run in which the link changes, in real time."""
     profile_repeats: int
+    user_frames: int
+    """Of each user, of the run in which two users share a server, in real time."""
 
 
-QUICK = Extent("digits", 1438, 359, 14, 3, 3, 240, 160, 20)
-FULL = Extent("auto", 12000, 2000, 12, 4, 10, 960, 600, 100)
+QUICK = Extent("digits", 1438, 359, 14, 3, 3, 240, 160, 20, 40)
+FULL = Extent("auto", 12000, 2000, 12, 4, 10, 960, 600, 100, 200)
 """With MNIST where its files are in the data folder."""

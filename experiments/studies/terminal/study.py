@@ -37,11 +37,12 @@ from experiments.studies.terminal import sequence as incremental
 from experiments.studies.terminal import smaller, users, video
 from experiments.studies.terminal import tables as make
 from experiments.studies.terminal.checks import judge
-from experiments.studies.terminal.client import EdgeLink
+from experiments.studies.terminal.client import edge_link
 from experiments.studies.terminal.frames import Sequence, moving_digits
 from experiments.studies.terminal.measure import Executed, execute, time_shaped
 from experiments.studies.terminal.options import ANSWER_BYTES, Options, TileOption, build_options
 from experiments.studies.terminal.page import (
+    executed_users_for_people,
     mechanisms_for_people,
     quantisation_for_people,
     render,
@@ -64,6 +65,8 @@ from experiments.studies.terminal.settings import (
 from experiments.studies.terminal.smaller_figure import smaller_networks
 from experiments.studies.terminal.training import Data, Models, load_data, save_models, steps, train_models
 from experiments.studies.terminal.users import SCENES
+from experiments.studies.terminal.users_executed import DISTANCE_M, RUNS, executed_users
+from experiments.studies.terminal.users_executed import judge as judge_executed_users
 from experiments.studies.terminal.users_figure import several_users
 from experiments.studies.terminal.video_training import FILE as RECURRENT_FILE
 from experiments.studies.terminal.video_training import save_head, train_head
@@ -237,7 +240,7 @@ class _Subject:
     def steps(self) -> int:
         """Calls of ``advance`` while everything is executed."""
         runs = len(self.on_images) + len(self.on_video) + len(self.links) + self.extent.walk_frames
-        return runs + len(self.videos) * len(incremental.grid()) + SCENES
+        return runs + len(self.videos) * len(incremental.grid()) + SCENES + RUNS
 
 
 @dataclass(frozen=True)
@@ -262,6 +265,8 @@ class _Executed:
     walks: pd.DataFrame
     walked: pd.DataFrame
     walk_facts: dict[str, Any]
+    users: pd.DataFrame
+    users_timed: pd.DataFrame
 
 
 def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
@@ -295,6 +300,7 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         "incremental_sweep": sweep,
         "gains_map": _gains(choice.dynamic, subject.scene, choice.least_accuracy_fraction),
         "parameters": _parameters_table(),
+        "users_executed": done.users,
     }
     by_width = smaller.width_table(
         done.images, options, subject.models, subject.frames, subject.data.test_labels, subject.scene
@@ -318,9 +324,10 @@ def _run(output: Path, subject: _Subject, bar: Progress) -> Results:
         walk_facts=done.walk_facts,
         sweep=sweep,
     )
-    checks |= smaller.judge(by_width, quantised) | users.judge(shared)
+    checks |= smaller.judge(by_width, quantised) | users.judge(shared) | judge_executed_users(done.users)
     checks |= video.judge(over_time, sequences, done.on_sequence)
     measured = {"profile": profiled, "latency": pd.DataFrame(done.timed), "walk": done.walked}
+    measured["users_executed"] = done.users_timed
     return Results(tables, measured, checks, make.statements(both_ways), done.walk_facts)
 
 
@@ -328,7 +335,7 @@ def _execute(output: Path, subject: _Subject, advance: Callable[[str], None]) ->
     """Run every option on images and sequence, time the link, and walk along the street."""
     options, data, noisy = subject.options, subject.data, subject.videos[-1]
     models = output / "models.safetensors"
-    with EdgeLink(models, subject.models.digest, options, output / "server.log") as link:
+    with edge_link(models, subject.models.digest, options, output / "server.log") as link:
         images = execute(link, options, subject.frames, data.test_labels, subject.on_images, advance)
         on_sequence = execute(link, options, noisy.frames, noisy.labels, subject.on_video, advance)
         rates = {distance: one.up_bit_per_s for distance, one in subject.links.items()}
@@ -348,7 +355,21 @@ def _execute(output: Path, subject: _Subject, advance: Callable[[str], None]) ->
         walked, facts = execute_plan(
             link, options, walk, plans[HYSTERESIS], subject.frames, data.test_labels, advance
         )
-    return _Executed(images, on_sequence, timed, choice, walk_frames, totals, walks, walked, facts)
+    ran, ran_timed = executed_users(
+        models,
+        subject.models.digest,
+        output / "server-users.log",
+        lambda: build_options(subject.models, subject.recurrent),
+        subject.scene,
+        subject.links[DISTANCE_M],
+        subject.frames,
+        data.test_labels,
+        subject.extent.user_frames,
+        advance,
+    )
+    return _Executed(
+        images, on_sequence, timed, choice, walk_frames, totals, walks, walked, facts, ran, ran_timed
+    )
 
 
 def _choice(options: Options, images: list[Executed]) -> _Choice:
@@ -514,6 +535,10 @@ def _page(
             video_for_people(results.tables["video"]),
         ),
         ("Several users on one link and one server", users_for_people(results.tables["users"])),
+        (
+            "Two users at the same time, executed on this machine beside the simulation of the same frames: medians",
+            executed_users_for_people(results.tables["users_executed"], results.measured["users_executed"]),
+        ),
         ("Narrow networks: pruned, distilled, and alone", widths_for_people(results.tables["widths"])),
         (
             f"Measured on this machine: wall clock, medians of {extent.shaped_frames} frames",

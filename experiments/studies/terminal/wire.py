@@ -39,6 +39,7 @@ class Kind(IntEnum):
     COUNTS = 4
     ERROR = 5
     BYE = 6
+    TIMES = 7
 
 
 @dataclass(frozen=True, slots=True)

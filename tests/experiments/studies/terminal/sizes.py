@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from experiments.studies.terminal.settings import QUICK
 
-TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1)
+TINY = QUICK.__class__("digits", 48, 12, 1, 1, 2, 12, 12, 1, 3)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edge_node.splitting.recurrent import RecurrentHead
-from experiments.studies.terminal.client import EdgeLink
+from experiments.studies.terminal.client import edge_link
 from experiments.studies.terminal.options import Options, TileOption, scores
 from experiments.studies.terminal.shaper import RateSchedule
 from experiments.studies.terminal.training import (
@@ -27,7 +27,7 @@ def test_two_processes_count_the_same_bytes(
     save_models(models, tmp_path / "m.safetensors")
     save_head(recurrent, tmp_path / FILE)
     frames = data.test_frames[:4, 0]
-    with EdgeLink(tmp_path / "m.safetensors", models.digest, options, tmp_path / "log") as link:
+    with edge_link(tmp_path / "m.safetensors", models.digest, options, tmp_path / "log") as link:
         for option in options.offload:
             link.reset(option.name)
             replies = [link.infer(option.name, frame) for frame in frames]

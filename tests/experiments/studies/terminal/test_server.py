@@ -28,7 +28,7 @@ def test_a_server_ends_when_the_terminal_goes_away(options: Options) -> None:
 
     def run() -> None:
         try:
-            serve(there, options)
+            serve([there], [options])
         except SystemExit as stop:
             ended.append(stop.code)
 
