@@ -96,7 +96,7 @@ def run_together(
 
 
 def _one(link: EdgeLink, name: str, frames: Frame, begin_s: float) -> Ran:
-    due = begin_s + FRAME_PERIOD_S * np.arange(len(frames))
+    due = begin_s + FRAME_PERIOD_S * np.arange(len(frames), dtype=np.float64)
     done, replies = [], []
     for frame, at in zip(frames, due, strict=True):
         wait_s = at - time.perf_counter()
