@@ -33,7 +33,7 @@ KINDS: dict[str, Kind] = {
         "FedBN: normalisation at home", {"name": "mnist-mlp-bn", "strategy": "fedbn"}, baseline="fedavg-bn"
     ),
     "split": Kind("Split learning, cut after ReLU", training={"kind": "split", "cut": "relu"}),
-    "vertical": Kind("Vertical: columns of pixels", training={"kind": "vertical"}),
+    "vertical": Kind("Vertical: columns of pixels", {"partition": "iid"}, training={"kind": "vertical"}),
     "secure": Kind("Secure aggregation", {"privacy": {"secure_aggregation": True}}),
     "central": Kind("Central privacy, noise 1", {"privacy": {"kind": "central"}}),
     "central-weak": Kind(
@@ -65,6 +65,8 @@ def scenario_of(kind: str, seed: int, rounds: int) -> Scenario:
         "fleet": {"kind": "inprocess"},
         "nodes": [{"zone": zone, "count": NODES // len(ZONES)} for zone in ZONES],
     }
+    if told["task"]["partition"] == "iid":
+        del told["task"]["dirichlet_alpha"]
     if chosen.training is not None:
         del told["task"]["measure_personal"]
         told["training"] = chosen.training
