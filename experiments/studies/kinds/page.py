@@ -77,7 +77,7 @@ def assumptions(report: Mapping[str, Any]) -> list[str]:
         f"epochs, {report['rounds']} rounds, learning rate 0.1; the same shares and first weights for every kind of "
         f"a seed.",
         "Vertical learning has no shares of examples: every node has columns of all of them, and no model of its own.",
-        "Slots are as long as the work of a kind needs: Ditto’s are twice as long, with twice the static power’s joules.",
+        "Slots are as long as the work of a kind needs: Ditto’s are twice as long, with twice the joules at rest.",
         "Policy LOCAL: no batch moves, so that what differs is the kind alone.",
         "Own models are measured after the node’s local training, FedAvg’s too: it is then FedAvg with fine-tuning. "
         "The "
