@@ -93,6 +93,16 @@ def refuse_conversations(scenario: Scenario) -> None:
             )
 
 
+def uncalibrated(scenario: Scenario) -> tuple[str, ...]:
+    """A warning where reading again is priced by counted operations, and a policy chooses by its price."""
+    if scenario.policy != "follow-cheaper" or scenario.task.llm.costs is not None:
+        return ()
+    return (
+        "follow-cheaper prices reading again by counted operations at the board's speed in training, which makes it "
+        "look many times dearer than it is: calibrate (detabed calibrate METER --task llm) and give task.llm.costs",
+    )
+
+
 def turns_of(
     scenario: Scenario, names: Sequence[str], stages: Sequence[Stage], slot_s: float
 ) -> tuple[Turn, ...]:

@@ -30,7 +30,7 @@ from experiments.resolve.chosen_policy import (
     needs_truth,
     policy_settings,
 )
-from experiments.resolve.conversing import coordinator_turns
+from experiments.resolve.conversing import coordinator_turns, uncalibrated
 from experiments.resolve.devices import served_on
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.live import live_config, polled
@@ -100,6 +100,7 @@ class Resolved:
             *open_listeners(self.scenario),
             *nobody_sleeps(self.scenario, self.node_ids, self.boards),
             *measured_rounds(self.scenario, self.meters),
+            *uncalibrated(self.scenario),
         )
         if self.slot_s <= step_s:
             return found

@@ -131,6 +131,11 @@ def test_a_trace_that_is_none_is_refused(resolved: Resolve, tmp_path: Path, text
         resolved(f'[task.llm.conversations]\npath = "{path}"')
 
 
+@pytest.mark.parametrize(("policy", "warns"), [("follow-cheaper", True), ("follow-prefill", False)])
+def test_a_choice_by_counted_operations_has_a_warning(resolved: Resolve, policy: str, warns: bool) -> None:
+    assert any("task.llm.costs" in text for text in resolved(policy=policy).warnings) is warns
+
+
 TABLE = "[task.llm.conversations]\nturns = 3"
 
 
