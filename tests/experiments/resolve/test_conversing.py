@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_node.config import TokenCosts
 from experiments.errors import UsageError
-from experiments.resolve.conversing import busiest_turns, turns_of
+from experiments.resolve.conversing import busiest_turns, reading_j, turns_of
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.scenario.model import parse_scenario
@@ -129,6 +130,18 @@ def test_a_trace_that_is_none_is_refused(resolved: Resolve, tmp_path: Path, text
     path.write_text(text)
     with pytest.raises(UsageError, match=what):
         resolved(f'[task.llm.conversations]\npath = "{path}"')
+
+
+def test_reading_again_is_priced_by_calibrated_costs_where_there_are_any(resolved: Resolve) -> None:
+    found = resolved()
+    language, board = found.language, found.boards[0]
+    assert language is not None
+    counted = reading_j(language, board, 100)
+    costs = TokenCosts(prefill_j=(0.5, 0.02, 1e-4), step_j=(0.0, 0.0, 0.0), watts=3.0)
+    calibrated = language.model_copy(update={"costs": costs})
+    assert reading_j(calibrated, board, 100) == pytest.approx(0.02 * 100 + 1e-4 * 100**2 / 2)
+    assert counted > 0
+    assert reading_j(language, board, 0) == reading_j(calibrated, board, 0) == 0
 
 
 @pytest.mark.parametrize(("policy", "warns"), [("follow-cheaper", True), ("follow-prefill", False)])
