@@ -15,7 +15,7 @@ from experiments.studies.terminal.settings import QUICK
 @pytest.mark.processes
 def test_the_study_runs_and_repeats_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(study, "QUICK", QUICK.__class__("digits", 96, 24, 1, 1, 1, 24, 12, 1))
+    monkeypatch.setattr(study, "QUICK", QUICK.__class__("digits", 96, 24, 1, 1, 1, 24, 12, 1, 3))
     first = study.reproduce_terminal(tmp_path / "a", False, None)
     monkeypatch.setattr(study, "draw_figures", lambda *arguments: [])
     second = study.reproduce_terminal(tmp_path / "b", False, None)
