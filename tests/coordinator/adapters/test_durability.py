@@ -120,7 +120,11 @@ def test_an_error_reaches_who_waits_now_and_later_and_sends_nothing() -> None:
     asyncio.run(run())
 
 
-def test_what_nodes_send_soon_after_a_write_is_gathered_while_nobody_waits() -> None:
+def test_what_nodes_send_soon_after_a_write_is_gathered_while_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coordinator.adapters.durability.GATHER_S", 3600.0)
+
     async def run() -> None:
         ledger, durability, _ = made()
 
