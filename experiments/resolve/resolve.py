@@ -117,7 +117,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         network = network_factor(scenario.network, transport)
     with scenario.at("inference"):
         inference, languages = node_inference(scenario, specs, stages, boards, task, slot_s, work.language)
-        if languages and scenario.time.clock == "wall":
+        if work.language is not None and scenario.time.clock == "wall":
             refuse_overfull(scenario, boards, inference, languages, slot_s, stages)
     resolved = Resolved(
         scenario=given,

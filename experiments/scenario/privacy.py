@@ -16,9 +16,9 @@ class PrivacySpec(Strict):
     kind: Literal["none", "central", "local"] = "none"
     """Differential privacy. ``central``: nodes clip their updates, the server adds noise to the sum and is trusted;
     ``local``: nodes clip and add noise before anything leaves them."""
-    clipping_norm: float = Field(default=1.0, gt=0, le=1e6)
+    clipping_norm: float = Field(default=1.0, ge=1e-6, le=1e6)
     """L2 norm to which a longer update is scaled."""
-    noise_multiplier: float = Field(default=1.0, gt=0, le=1e6)
+    noise_multiplier: float = Field(default=1.0, ge=1e-6, le=1e6)
     """Standard deviation of the noise in each value, as a multiple of clipping_norm: of the sum of updates (central),
     of each update (local)."""
     delta: float = Field(default=1e-5, gt=0, lt=1)

@@ -194,6 +194,8 @@ def _check_option(name: str, factory: Any, key: str, value: Any) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if (wanted is float and not number) or (wanted is int and not (number and isinstance(value, int))):
         raise UsageError(f"{key} = {value!r}; a {'whole ' if wanted is int else ''}number is needed")
+    if wanted is str and not isinstance(value, str):
+        raise UsageError(f"{key} = {value!r}; a text is needed, in quotes")
     if key in BOUNDS and not BOUNDS[key][0](value):
         raise UsageError(f"{key} = {value!r}; allowed is {BOUNDS[key][1]}")
 

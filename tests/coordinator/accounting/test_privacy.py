@@ -45,3 +45,8 @@ def test_nothing_released_costs_nothing_and_nonsense_is_refused() -> None:
     for wrong in ((0.0, 1, 1e-5), (math.inf, 1, 1e-5), (1.0, -1, 1e-5), (1.0, 1, 0.0), (1.0, 1, 1.0)):
         with pytest.raises(ValueError, match="allowed"):
             gaussian_epsilon(*wrong)
+
+
+@pytest.mark.parametrize("releases", [1, 100_000])
+def test_the_least_noise_of_a_scenario_has_a_finite_epsilon(releases: int) -> None:
+    assert math.isfinite(gaussian_epsilon(0.5e-6, releases, 1e-5))

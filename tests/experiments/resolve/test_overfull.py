@@ -87,3 +87,12 @@ def test_where_work_moves_all_nodes_time_counts_as_one() -> None:
     assert undone_batches([5, 3, 3], 3, 1) == 2
     assert undone_batches([1, 1], 0, 3) == 2
     assert undone_batches([], 4, 0) == 0
+
+
+@pytest.mark.parametrize("policy", ["local", "deta"])
+def test_a_learned_task_on_the_wall_clock_is_not_asked_for_a_language_models_time(policy: str) -> None:
+    told = (
+        f'name = "learned"\npolicy = "{policy}"\n[time]\nclock = "wall"\nslot_s = 5.0\n[task]\ndata = "digits"\n'
+        'batches_per_slot = 2\n[fleet]\nkind = "inprocess"\n[[nodes]]\nzone = "DE"\ncount = 2\n'
+    )
+    assert resolve(parse_scenario(told)).slot_s == 5.0

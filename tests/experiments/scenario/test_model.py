@@ -64,3 +64,9 @@ def test_a_scenario_written_in_python_is_refused_in_sentences():
 def test_keys_of_a_cluster_that_contradict_each_other_are_refused(fleet: dict[str, object], said: str):
     with pytest.raises(UsageError, match=said):
         Scenario(nodes=({"zone": "DE"},), fleet=fleet)
+
+
+@pytest.mark.parametrize("key", ["clipping_norm", "noise_multiplier"])
+def test_noise_whose_epsilon_would_be_infinite_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match=f"task.privacy.{key}.*greater than or equal to 1e-06; got 1e-300"):
+        parse_scenario(MINIMAL + f'[task.privacy]\nkind = "central"\n{key} = 1e-300\n')

@@ -101,6 +101,7 @@ def test_strategies_learn_over_ray(tmp_path: Path) -> None:
         ("ditto", 'pull = "hard"', "number is needed"),
         ("ditto", "pull = -0.1", "pull >= 0"),
         ("fedper", "weighted_by_key = 'shares'", "nodes report"),
+        ("fedper", "layers = 3", "text is needed"),
     ],
 )
 def test_options_that_do_nothing_or_fail_later_are_refused_with_their_line(
