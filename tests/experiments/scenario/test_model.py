@@ -68,5 +68,7 @@ def test_keys_of_a_cluster_that_contradict_each_other_are_refused(fleet: dict[st
 
 @pytest.mark.parametrize("key", ["clipping_norm", "noise_multiplier"])
 def test_noise_whose_epsilon_would_be_infinite_is_refused(key: str) -> None:
-    with pytest.raises(UsageError, match=f"task.privacy.{key}.*greater than or equal to 0.000001; got 1e-300"):
+    with pytest.raises(
+        UsageError, match=f"task.privacy.{key}.*greater than or equal to 0.000001; got 1e-300"
+    ):
         parse_scenario(MINIMAL + f'[task.privacy]\nkind = "central"\n{key} = 1e-300\n')
