@@ -250,6 +250,8 @@ def test_a_fleet_whole_by_hand(tmp_path: Path, kit: Any) -> None:
         "asleep": [False, True],
         "can_sleep": None,
         "calibrated": None,
+        "moved": None,
+        "points": None,
         "split": None,
         "decision_slots": 2,
         "later_slots": 0,
