@@ -114,3 +114,12 @@ def test_what_stays_at_home_survives_a_kill(tmp_path: Path, strategy: str) -> No
     assert invoke(["resume", str(folder), "--no-report"]) == 0
     for name in ("rounds.parquet", "lines.parquet", "serving.parquet", "model.safetensors"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("strategy", "task"), [("fedper", "mnist-mlp"), ("fedbn", "mnist-mlp-bn")])
+def test_a_report_is_written_though_the_folder_has_no_whole_model(
+    strategy: str, task: str, tmp_path: Path
+) -> None:
+    made = tmp_path / "run"
+    assert invoke(["run", str(written(tmp_path, strategy, task=task)), "-o", str(made)]) == 0
+    assert "stayed at the nodes" in (made / "report.html").read_text()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_node.tasks.base import Checked, Task
 from edge_node.tasks.data.dataset import Dataset
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.state import load_arrays
+from edge_node.tasks.state import load_arrays, state_of
 from edge_node.workload import Parameters
 
 EXAMPLES_AT_MOST = 2000
@@ -79,6 +79,11 @@ def unjudged(task: Task, data: Dataset) -> str:
     if not isinstance(output, torch.Tensor) or output.shape[:-1] != y.shape:
         return "the model's last dimension is not that of the classes"
     return ""
+
+
+def at_home(task: Task, parameters: Parameters) -> list[str]:
+    """Names of the model's tensors that ``parameters`` lack: those that nodes keep to themselves."""
+    return [name for name in state_of(task.model()) if name not in parameters]
 
 
 def answers(

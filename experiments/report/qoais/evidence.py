@@ -171,6 +171,11 @@ class Evidence:
             if reason := judge.unjudged(task, data):
                 self.why[key] = reason
                 return None
+            if home := judge.at_home(task, ready[2]):
+                self.why[key] = (
+                    f"{', '.join(home[:3])} stayed at the nodes: no whole model is in the run folder"
+                )
+                return None
             return find(judge, *ready)
         except Exception as error:
             if not judge.of_the_user(task):  # a user's model may raise anything; ours does not
