@@ -12,6 +12,7 @@ import pytest
 from coordinator.policies.registry import make_policy
 from coordinator.tables.export import STORED_AS, export_tables
 from coordinator.tables.schema import (
+    CLOCKED,
     GAUGED,
     HANDED,
     HARVESTED,
@@ -41,7 +42,7 @@ def test_tables_are_written_as_the_schema_says(tmp_path: Path, kit: Any, slots: 
     for name, path in paths.items():
         frame, schema = pd.read_parquet(path), TABLES[name]
         # All sleep by the model, on the virtual clock, no harvest is measured, no intensity live: see test_tables.py.
-        of_slots = (*SWITCHED, *TIMED, *HARVESTED, *GAUGED, *LIVE)
+        of_slots = (*CLOCKED, *SWITCHED, *TIMED, *HARVESTED, *GAUGED, *LIVE)
         left_out = {
             "nodes": (SLEEP, *GAUGED),
             "slots": of_slots,
