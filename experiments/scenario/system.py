@@ -136,10 +136,15 @@ class FleetSpec(Strict):
             raise ValueError(
                 f'address is that of a Ray cluster, and kind is "{self.kind}"; give kind = "ray", or "virtual"'
             )
-        if (self.kind == "daemons") != (self.cluster is not None):
+        if self.kind == "daemons" and self.cluster is None:
             raise ValueError(
-                f'cluster is the inventory of daemons, and kind is "{self.kind}": kind = "daemons" needs it (detabed '
-                "cluster init writes it), other kinds have none"
+                'kind is "daemons", and cluster, the file with their inventory, is missing; '
+                "detabed cluster init writes one"
+            )
+        if self.kind != "daemons" and self.cluster is not None:
+            raise ValueError(
+                f'cluster is the inventory of daemons, and kind is "{self.kind}"; give kind = "daemons", or leave '
+                "cluster out"
             )
         if self.boards and self.kind == "virtual":
             raise ValueError('boards are machines with a node each, and kind is "virtual"; give kind = "ray"')
