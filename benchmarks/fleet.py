@@ -41,10 +41,10 @@ from coordinator.adapters.flower_server import (
 )
 from edge_node.adapters.flower_records import to_record
 from edge_node.config import NodeConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import build_workload
 from experiments.fleet.base import Fleet
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.ray_fleet import RayFleet

@@ -31,10 +31,11 @@ from carbon_data.files.whole import whole_file
 from edge_node.config import TaskConfig
 from edge_node.meters.sources.nvml import open_nvml
 from edge_node.meters.sources.source import SourceError
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.device import available
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.state import load_arrays, to_arrays
-from edge_node.tasks.workload import TaskWorkload, build_workload
+from edge_node.tasks.workload import TaskWorkload
 from edge_node.workload import Arrays, Parameters
 from protos.messages.terms import Stage
 

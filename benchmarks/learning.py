@@ -41,10 +41,11 @@ from benchmarks import fleet
 from benchmarks._command import against, measuring, parser, show
 from coordinator.adapters.flower_server import logging_to
 from edge_node.config import TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import evaluate
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import TaskWorkload, build_workload
+from edge_node.tasks.workload import TaskWorkload
 from experiments.fleet.ray_fleet import RayFleet
 from protos.messages.terms import Stage
 

@@ -22,10 +22,10 @@ from edge_node.meters.registry import build_meter
 from edge_node.serving.answers import TaskAnswers
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.outbox import Outbox
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.device import DeviceError
 from edge_node.tasks.none import CountedWorkload
-from edge_node.tasks.parts.build import workload_of
-from edge_node.tasks.workload import TaskWorkload, build_workload, untrained_parameters
+from edge_node.tasks.workload import TaskWorkload, untrained_parameters
 from protos.messages.terms import Stage
 
 
@@ -47,13 +47,13 @@ def build_node(config: NodeConfig, outbox: Outbox | None = None, *, starts: bool
         counted = {Stage.DEVELOPMENT: CountedWorkload(config.demand)}
         return EdgeNode(config, counted, meter, outbox, sleeper=_sleeper(config, meter), **_measured(config))
     try:
-        task = workload_of(config.task, config.inference)
+        task = build_workload(config.task, config.inference)
     except DeviceError as error:
         raise DeviceError(f"{config.node_id}: {error}") from error
     own = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
     workloads: dict[Stage, TaskWorkload] = dict.fromkeys(own, task)
     if config.recycling_task is not None:
-        workloads[Stage.RECYCLING] = workload_of(config.recycling_task, config.inference)
+        workloads[Stage.RECYCLING] = build_workload(config.recycling_task, config.inference)
     elif Stage.RECYCLING in config.stages:
         workloads[Stage.RECYCLING] = task
     serving = config.inference.services if Stage.APPLICATION in config.stages else ()

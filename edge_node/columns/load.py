@@ -10,8 +10,8 @@ import numpy as np
 from carbon_data.exact import Floats, Ints
 from edge_node.config import NodeConfig
 from edge_node.slots.profile import released_batches
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.none import CountedWorkload
-from edge_node.tasks.workload import build_workload
 from edge_node.workload import Workload
 from protos.messages.terms import Stage
 

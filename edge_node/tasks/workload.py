@@ -261,19 +261,6 @@ class TaskWorkload:
         return self._orders[key]
 
 
-def build_workload(config: TaskConfig, inference: InferenceConfig | None = None) -> TaskWorkload:
-    """The workload of a node with this configuration."""
-    if config.privacy is not None and config.privacy.clipping_norm is not None:
-        from edge_node.tasks.private import PrivateWorkload  # likewise
-
-        return PrivateWorkload(config, inference)
-    if config.personal is not None:
-        from edge_node.tasks.personal import PersonalWorkload  # made of the class above
-
-        return PersonalWorkload(config, inference)
-    return TaskWorkload(config, inference)
-
-
 @lru_cache(maxsize=8)
 def untrained_parameters(task: str, seed: int) -> Parameters:
     """A task's model before any training, one copy for all nodes of a process."""

@@ -36,11 +36,11 @@ from edge_node.meters.base import MeterError
 from edge_node.meters.sampling.limits import limits_of
 from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.device import DeviceError, find_device
 from edge_node.tasks.none import LANGUAGE
 from edge_node.tasks.none import NAME as NO_TASK
 from edge_node.tasks.process import configure_process
-from edge_node.tasks.workload import build_workload
 from experiments.commands.boards import require_board
 from experiments.commands.options import JsonOption
 from experiments.commands.output import err, out, print_facts, print_json

@@ -12,8 +12,8 @@ from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import BoardConfig, InferenceConfig, LanguageConfig, ServiceConfig, TaskConfig
 from edge_node.serving.arrivals import RequestPlan, diurnal_rates
 from edge_node.serving.requests import mean_cost
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.registry import configured_task
-from edge_node.tasks.workload import build_workload
 from experiments.errors import RunError, UsageError
 from experiments.resolve.conversing import busiest_turns, turns_of, with_turns
 from experiments.resolve.language import check_request_count, request_s, with_lengths

@@ -6,10 +6,9 @@ from edge_node.config import (
     BoardConfig,
     TaskConfig,
 )
-from edge_node.tasks.parts.build import workload_of
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.parts.served import at_node
 from edge_node.tasks.registry import configured_task, find_task
-from edge_node.tasks.workload import build_workload
 from experiments.errors import UsageError
 from experiments.resolve.requests import mean_per_s
 from experiments.resolve.tasks import service_task
@@ -140,13 +139,13 @@ def _work_in_parts(
     """Likewise, where the node that serves the others does the rest of their batches too."""
     per_slot = scenario.task.batches_per_slot
     counts = tuple(
-        workload_of(task.model_copy(update={"partition_index": i})).num_batches
+        build_workload(task.model_copy(update={"partition_index": i})).num_batches
         if per_slot == "pass"
         else per_slot
         for i in range(len(boards))
     )
     flop = [
-        workload_of(at_node(task, i, counts)).cost(Stage.DEVELOPMENT).flop_per_batch
+        build_workload(at_node(task, i, counts)).cost(Stage.DEVELOPMENT).flop_per_batch
         for i in range(len(boards))
     ]
     pairs = zip(counts, flop, boards, strict=True)

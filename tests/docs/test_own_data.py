@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edge_node.config import TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import evaluate
-from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"

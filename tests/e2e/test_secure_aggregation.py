@@ -16,8 +16,8 @@ from safetensors.numpy import load_file
 
 from coordinator.adapters.flower_masked import MaskedSum
 from edge_node.config import TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import initial_parameters
-from edge_node.tasks.workload import build_workload
 from experiments.cli import invoke
 from protos.masking.masks import error_bound, scale_bits
 

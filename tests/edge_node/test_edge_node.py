@@ -28,7 +28,8 @@ import edge_node.__main__  # all that a daemon imports
 from edge_node.adapters.sqlite_outbox import SqliteOutbox
 from edge_node.config import NodeConfig
 from edge_node.hosting import BoardNode
-from edge_node.tasks.workload import build_workload, untrained_parameters
+from edge_node.tasks.build import build_workload
+from edge_node.tasks.workload import untrained_parameters
 
 config = NodeConfig.model_validate_json(Path("node.json").read_text())
 node = BoardNode(config, SqliteOutbox(Path("outbox.sqlite")))

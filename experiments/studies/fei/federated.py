@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from carbon_data.files.whole import whole_file
 from edge_node.config import TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import evaluate
 from edge_node.tasks.process import configure_process
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import TaskWorkload, build_workload, distinct_examples
+from edge_node.tasks.workload import TaskWorkload, distinct_examples
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.config import BatteryConfig, HarvestConfig, InferenceConfig, NodeConfig, TaskConfig
 from edge_node.energy.boards import load_board
 from edge_node.slots.link import LocalLink
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import initial_parameters
-from edge_node.tasks.workload import build_workload
 from experiments.fleet.nodes import build_node
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Guest, Send
 from protos.messages.stream import Welcome

@@ -13,8 +13,8 @@ from edge_node.adapters.flower_records import from_record, to_record
 from edge_node.config import HarvestConfig, NodeConfig, PartsConfig, TaskConfig
 from edge_node.energy.boards import load_board
 from edge_node.slots.link import LocalLink
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import build_workload
 from experiments.fleet.nodes import build_node
 from protos.messages.slot import Decision
 from protos.messages.stream import Welcome

@@ -8,7 +8,7 @@ import pytest
 
 from edge_node.calibration.load import TaskLoad, busy, core_numbers
 from edge_node.config import InferenceConfig, TaskConfig
-from edge_node.tasks.workload import build_workload
+from edge_node.tasks.build import build_workload
 from protos.messages.terms import Stage
 from tests.edge_node.calibration.fake_board import below
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edge_node.config import InferenceConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
 from tests.edge_node.tasks.image_workloads import batches, config
 

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from edge_node.config import PersonalConfig, TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.mnist_mlp import Mlp
 from edge_node.tasks.mnist_mlp_bn import NormMlp
 from edge_node.tasks.personal import PersonalWorkload, head_tensors, mixture, norm_tensors
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.state import load_arrays, to_arrays
-from edge_node.tasks.workload import TaskWorkload, build_workload
+from edge_node.tasks.workload import TaskWorkload
 from edge_node.workload import KeepsTensors
 
 NORM = ("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked")

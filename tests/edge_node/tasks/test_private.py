@@ -7,9 +7,9 @@ import pytest
 from flwr.supercore.differential_privacy import compute_clip_model_update
 
 from edge_node.config import PrivacyConfig, TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.private import PrivateWorkload, clipped
-from edge_node.tasks.workload import build_workload
 from edge_node.workload import Parameters
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_node.config import InferenceConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import initial_parameters
 from edge_node.tasks.images import ImageTask
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.state import load_arrays, to_arrays
-from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
 from tests.edge_node.tasks.image_workloads import batches, config
 from tests.edge_node.tasks.peephole_cells import cell_by_cell

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_node.config import InferenceConfig, TaskConfig
-from edge_node.tasks.workload import build_workload
+from edge_node.tasks.build import build_workload
 
 
 def workload(name: str, **changes):

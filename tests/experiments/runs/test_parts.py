@@ -11,9 +11,9 @@ from flwr.app import Array, ArrayRecord, Message, RecordDict
 from safetensors.numpy import load_file
 
 from edge_node.adapters.flower_private import bind_identity
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.parts.columns import ColumnWorkload
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import build_workload
 from experiments.cli import invoke
 from experiments.fleet.inprocess import InProcessGrid
 from experiments.resolve.prepare import open_scenario

@@ -6,7 +6,7 @@ import pytest
 
 from edge_node.config import InferenceConfig, TaskConfig
 from edge_node.energy.boards import load_board
-from edge_node.tasks.workload import build_workload
+from edge_node.tasks.build import build_workload
 from experiments.errors import UsageError
 from experiments.scenario.model import parse_scenario
 from experiments.twin.operations import Operations

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from carbon_data.files.folders import DATA_DIR_VARIABLE
 from carbon_data.types import DataError
 from edge_node.config import TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.lora import base_model, data
 from edge_node.tasks.lora.adapter import RANK, Adapted, next_token_loss
 from edge_node.tasks.lora.base_model import sharing
@@ -21,7 +22,6 @@ from edge_node.tasks.lora.flops import Shape
 from edge_node.tasks.lora.task import BYTES_PER_TOKEN, LoraTask, generated
 from edge_node.tasks.state import load_arrays, state_bytes, to_arrays
 from edge_node.tasks.steps import StepOptions
-from edge_node.tasks.workload import build_workload
 from protos.messages.terms import Stage
 from tests.language_model import fetched_model
 

@@ -9,10 +9,11 @@ import torch
 from edge_node.columns.trainer import RowTrainer
 from edge_node.columns.work import WorkColumns
 from edge_node.config import InferenceConfig, TaskConfig
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import evaluate, initial_parameters
 from edge_node.tasks.registry import find_task
 from edge_node.tasks.state import load_arrays, to_arrays
-from edge_node.tasks.workload import TaskWorkload, build_workload
+from edge_node.tasks.workload import TaskWorkload
 from edge_node.workload import Parameters
 from protos.messages.terms import Stage
 from tests.edge_node.tasks.own import examples_of_tasks

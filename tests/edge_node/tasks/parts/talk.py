@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge_node.config import PartsConfig
-from edge_node.tasks.parts.build import workload_of
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.parts.columns import ColumnWorkload
 from edge_node.tasks.parts.split import SplitWorkload
 from edge_node.tasks.workload import TaskWorkload
@@ -19,14 +19,14 @@ SERVER = "n0"
 
 def split_at(cut: str, head: str = "", index: int = 0, **changes) -> SplitWorkload:
     parts = PartsConfig(kind="split", server=SERVER, server_index=0, cut=cut, head=head, served_batches=15)
-    found = workload_of(config(parts=parts, partition_index=index, **changes))
+    found = build_workload(config(parts=parts, partition_index=index, **changes))
     assert isinstance(found, SplitWorkload)
     return found
 
 
 def columns_at(index: int, nodes: int, **changes) -> ColumnWorkload:
     parts = PartsConfig(kind="vertical", server=SERVER, server_index=0)
-    found = workload_of(config(parts=parts, partition_index=index, partitions=nodes, **changes))
+    found = build_workload(config(parts=parts, partition_index=index, partitions=nodes, **changes))
     assert isinstance(found, ColumnWorkload)
     return found
 

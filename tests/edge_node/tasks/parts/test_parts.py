@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_node.config import PartsConfig
-from edge_node.tasks.parts.build import workload_of
+from edge_node.tasks.build import build_workload
 from edge_node.tasks.parts.columns import MisalignedError, columns_of
 from edge_node.tasks.parts.cut import cut_names, find_cut
 from edge_node.tasks.parts.served import at_node
 from edge_node.tasks.registry import find_task
-from edge_node.tasks.workload import IDS, TaskWorkload, build_workload
+from edge_node.tasks.workload import IDS, TaskWorkload
 from edge_node.workload import InParts
 from tests.edge_node.tasks.image_workloads import DEVELOPMENT, PREPARATION, batches, config
 from tests.edge_node.tasks.parts.talk import columns_at, converse, split_at, without_labels
@@ -243,9 +243,9 @@ def test_the_operations_of_columns_are_those_of_the_whole() -> None:
 def test_a_task_without_columns_is_refused() -> None:
     parts = PartsConfig(kind="vertical", server="n0", server_index=0)
     with pytest.raises(ValueError, match="do not divide into columns"):
-        workload_of(config(name="mnist-cnn", parts=parts, partitions=2))
+        build_workload(config(name="mnist-cnn", parts=parts, partitions=2))
 
 
 def test_whole_models_are_no_conversation() -> None:
-    assert not isinstance(workload_of(config()), InParts)
+    assert not isinstance(build_workload(config()), InParts)
     assert isinstance(split_at("relu"), InParts)
