@@ -48,7 +48,7 @@ def test_noise_is_of_the_sum_and_by_round_and_seed() -> None:
 
 def test_its_state_can_be_kept_in_the_middle_of_a_round() -> None:
     guarded = Guarded(FedAvg(), threshold_fraction=0.6)
-    guarded.configure_train(1, ArrayRecord({"w": Array(np.zeros(3))}), ConfigRecord(), _NoNodes())
+    guarded.configure_train(1, ArrayRecord({"w": Array(np.zeros(3))}), ConfigRecord(), _TwoNodes())
     told, tensors = keep(guarded)
     assert not tensors
     recall(Guarded(FedAvg(), threshold_fraction=0.6), told, tensors)
@@ -58,6 +58,11 @@ def test_other_strategies_open_and_close_nothing() -> None:
     assert open_round(FedAvg(), {2: {"slot": 0}, 3: {"slot": 0}}, _NoNodes()) == [2, 3]
     assert close_round(FedAvg(), []) == 0
     assert Guarded(FedAvg()).close_round([]) == 0
+
+
+class _TwoNodes:
+    def get_node_ids(self) -> list[int]:
+        return [2, 3]
 
 
 class _NoNodes:
