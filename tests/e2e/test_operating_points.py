@@ -48,7 +48,8 @@ def test_a_slower_clock_takes_the_joules_and_seconds_of_its_point(tmp_path: Path
     at = slots.set_index(key).loc[both.index]
     assert len(both) > 6
     saved = [BY_CLOCK[clock].energy_times for clock in at.frequency_mhz]
-    assert (both.clocked / both.plain).to_list() == pytest.approx(saved, rel=1e-5)
+    # Joules are booked as whole microjoules: of the smallest slots that is some 1e-4 of what is compared.
+    assert both.clocked.to_numpy() == pytest.approx(both.plain.to_numpy() * saved, rel=1e-6, abs=1.01e-6)
     latency = [table(folder, "serving").latency_p50_s.mean() for folder in (plain, clocked)]
     assert latency[1] > latency[0]
     assert "Operating points" in (clocked / "report.html").read_text()
@@ -57,7 +58,9 @@ def test_a_slower_clock_takes_the_joules_and_seconds_of_its_point(tmp_path: Path
 
 
 def test_work_moves_and_clocks_are_chosen_together_and_grams_go_down(tmp_path: Path) -> None:
-    plain, clocked = (run(tmp_path, policy) for policy in ("deta", "deta+dvfs"))
+    # Without panels: elsewhere a joule less may be one that the sun gives.
+    night = '[harvest]\nkind = "none"\n'
+    plain, clocked = (run(tmp_path, policy, more=night) for policy in ("deta", "deta+dvfs"))
     grams = [table(folder, "lines").operational_g.sum() for folder in (plain, clocked)]
     assert grams[1] < grams[0]
     done = [table(folder, "slots").executed_batches.sum() for folder in (plain, clocked)]
