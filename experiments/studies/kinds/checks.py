@@ -63,7 +63,7 @@ def _more_accurate(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
         f"{row['title']}: nodes' own models are more accurate on their own mixture of classes than {row['baseline']}'s "
         "after the same local training, by the interval over seeds",
         low > 0,
-        f"{100 * mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})",
+        f"{100 * mean:+z.1f} points ({100 * low:+z.1f} to {100 * high:+z.1f})",
         _share("personal accuracy more than the baseline's", row, (mean, low, high), at_least=0.0),
     )
 
@@ -73,7 +73,7 @@ def _fewer_bytes(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
     return _check(
         f"{row['title']}: fewer bytes travel than with {row['baseline']}",
         high < 0,
-        f"{mean:+.2%} of its bytes",
+        f"{mean:+z.2%} of its bytes",
         _share("bytes more than the baseline's", row, (mean, low, high), at_most=0.0),
     )
 
@@ -83,7 +83,7 @@ def _more_grams(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
     return _check(
         f"{row['title']}: more grams than {row['baseline']}, by the interval over seeds",
         low > 0,
-        f"{mean:+.1%} ({low:+.1%} to {high:+.1%})",
+        f"{mean:+z.1%} ({low:+z.1%} to {high:+z.1%})",
         _share("grams more than the baseline's", row, (mean, low, high), at_least=0.0),
     )
 
@@ -103,7 +103,7 @@ def _secure(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, dict[str, Any]
         "secure-bytes": _check(
             f"Secure aggregation adds at most {FEW_BYTES:.0%} to the bytes that travel",
             more <= FEW_BYTES,
-            f"{more:+.2%} of FedAvg's bytes, {mean:+.1%} of its grams ({low:+.1%} to {high:+.1%})",
+            f"{more:+z.2%} of FedAvg's bytes, {mean:+z.1%} of its grams ({low:+z.1%} to {high:+z.1%})",
             ClaimFigure("bytes more than FedAvg's", Figure.FRACTION, ours=more, at_most=FEW_BYTES),
         ),
     }
@@ -116,8 +116,8 @@ def _private(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
         f"FedAvg's "
         "accuracy, by the interval over seeds",
         low >= -KEEPS and row["epsilon"] <= STRONG_EPSILON,
-        f"epsilon {row['epsilon']:.1f} at delta {row['delta']:.0e}; {100 * mean:+.1f} points "
-        f"({100 * low:+.1f} to {100 * high:+.1f})",
+        f"epsilon {row['epsilon']:.1f} at delta {row['delta']:.0e}; {100 * mean:+z.1f} points "
+        f"({100 * low:+z.1f} to {100 * high:+z.1f})",
         _share("accuracy more than FedAvg's", row, (mean, low, high), at_least=-KEEPS),
     )
 
@@ -127,7 +127,7 @@ def _as_accurate(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
     return _check(
         f"{row['title']}: at most {100 * KEEPS:g} points less accurate than FedAvg, by the interval over seeds",
         low >= -KEEPS,
-        f"{100 * mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})",
+        f"{100 * mean:+z.1f} points ({100 * low:+z.1f} to {100 * high:+z.1f})",
         _share("accuracy more than FedAvg's", row, (mean, low, high), at_least=-KEEPS),
     )
 

@@ -57,8 +57,8 @@ def _between(row: Mapping[Any, Any], name: str, times: float, unit: str) -> str:
     if row["kind"] == row["baseline"] or _none(row[f"{name}_more"]):
         return NONE
     mean, low, high = (row[f"{name}_more{part}"] for part in ("", "_low", "_high"))
-    text = f"{times * mean:+.1f}{unit}"
-    return text if _none(low) else f"{text} ({times * low:+.1f} to {times * high:+.1f})"
+    text = f"{times * mean:+z.1f}{unit}"
+    return text if _none(low) else f"{text} ({times * low:+z.1f} to {times * high:+z.1f})"
 
 
 def _percent(value: float | None) -> str:
