@@ -16,7 +16,6 @@ from coordinator.market.decision import TIME_LIMIT, Feasible, FleetDecision, Inf
 from coordinator.market.fleet import Fleet
 from coordinator.policies.base import Policy
 from coordinator.policies.local import local_decision
-from coordinator.policies.operating_points import AtPoints
 from coordinator.policies.validate import ask, violations
 from protos.messages.terms import Stage
 from protos.validation import safe_text
@@ -67,7 +66,7 @@ def choose(policy: Policy, state: Any, fleet: Fleet, clock: Callable[[], float])
     """
     begun = clock()
     try:
-        decision, following = ask(policy if fleet.points is None else AtPoints(policy), fleet, state)
+        decision, following = ask(policy if fleet.points is None else _at_points(policy), fleet, state)
         broken = [str(violation) for violation in violations(fleet, decision)]
         if not broken:
             status, gap, objective = _describe(decision)
@@ -92,6 +91,13 @@ def _noted(decision: FleetDecision, fleet: Fleet) -> FleetDecision:
     return dataclasses.replace(
         decision, notes=decision.notes | {CALIBRATED_NODES: float(fleet.calibrated.sum())}
     )
+
+
+def _at_points(policy: Policy) -> Policy:
+    # Within: it brings the solver, and a coordinator serves before it has one.
+    from coordinator.policies.operating_points import AtPoints
+
+    return AtPoints(policy)
 
 
 def _describe(decision: FleetDecision) -> tuple[str, float | None, float | None]:
