@@ -69,9 +69,9 @@ def _resolve(scenario: Scenario) -> Resolved:
         given, scenario = scenario, with_serving(scenario)
     refuse_unused(scenario)
     refuse_learning(scenario)
-    refuse_unserved(scenario)
     with scenario.at("policy_options"):
         chosen_traits(scenario)
+    refuse_unserved(scenario)
     with scenario.at("coordinator", "horizon_slots"):
         persistence_slots(scenario)
     with scenario.at("fleet", "kind"):

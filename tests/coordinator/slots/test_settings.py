@@ -99,7 +99,7 @@ def test_the_least_that_a_configuration_needs(tmp_path: Path, kit: Any) -> None:
 def test_the_ledger_keeps_all_but_paths_and_addresses(tmp_path: Path, kit: Any) -> None:
     config = kit.make_config(tmp_path)
     told, dumped = told_config(config), config.model_dump(mode="json")
-    left_out = {"ledger_path", "host", "port", "access", "overrun", "live", "measured_batteries"}
+    left_out = {"ledger_path", "host", "port", "access", "overrun", "live", "measured_batteries", "turns"}
     assert dumped.keys() - told.keys() == left_out
     wall = told_config(config.model_copy(update={"overrun": Overrun.CUT}))
     assert wall == {**told, "overrun": "cut"}  # ledgers of the virtual clock stay as they were
