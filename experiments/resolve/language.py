@@ -16,7 +16,7 @@ from edge_node.language.shape import Shape, shape_of
 from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits
-from experiments.resolve.conversing import refuse_conversations, refuse_follow
+from experiments.resolve.conversing import refuse_conversations
 from experiments.resolve.request_trace import Requests
 from experiments.resolve.token_costs import token_costs
 from experiments.scenario.model import Scenario
@@ -69,7 +69,6 @@ def refuse_unserved(scenario: Scenario) -> None:
 
 
 def _refuse_language(scenario: Scenario) -> None:
-    refuse_follow(scenario)
     if scenario.inference.arrivals == "conversations":
         with scenario.at("inference", "arrivals"):
             raise UsageError(

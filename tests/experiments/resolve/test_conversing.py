@@ -172,10 +172,3 @@ TABLE = "[task.llm.conversations]\nturns = 3"
 def test_what_cannot_be_is_refused(resolved: Resolve, changes: dict[str, str], what: str) -> None:
     with pytest.raises(UsageError, match=what):
         resolved(**({"table": TABLE} | changes))
-
-
-def test_a_learned_task_has_no_users_to_follow() -> None:
-    head = 'name = "learned"\npolicy = "follow-prefill+dvfs"\n'
-    text = head + '[stages]\ndevelopment = 2\n[[nodes]]\nzone = "FR"\ncount = 3\n'
-    with pytest.raises(UsageError, match="follows users with conversations, and there are none"):
-        resolve(parse_scenario(text))
