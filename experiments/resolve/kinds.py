@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coordinator.policies.energy_proportional import EnergyProportional
 from coordinator.policies.registry import make_policy
+from coordinator.policies.selection import ClientsPerRound
 from edge_node.config import PartsConfig
 from edge_node.tasks.none import WITHOUT_TASK
 from edge_node.tasks.parts.cut import cut_names, find_cut
@@ -148,10 +150,6 @@ def _refuse_vertical(scenario: Scenario, task: Task) -> None:
                 f'kind = "vertical" divides columns among nodes, {nodes} here; allowed are 2 to {columns.count}'
             )
     policy = make_policy(scenario.policy, **policy_settings(scenario))
-    # Within: they bring scipy, and a board that is calibrated has none.
-    from coordinator.policies.energy_proportional import EnergyProportional
-    from coordinator.policies.selection import ClientsPerRound
-
     if isinstance(policy, ClientsPerRound | EnergyProportional):
         with scenario.at("policy"):
             raise UsageError(
