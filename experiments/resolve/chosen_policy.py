@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from coordinator.market.wide.decide import WIDE_FROM
 from coordinator.policies.registry import Traits, takes, traits_of
 from experiments.scenario.model import Scenario
 
@@ -55,6 +54,9 @@ def horizon_slots(scenario: Scenario) -> int:
         return scenario.coordinator.horizon_slots
     nodes = sum(spec.count for spec in scenario.nodes)
     quick = max(PAIR_SLOTS // max(nodes * (nodes - 1), 1), 1)
+    # Within: it brings scipy, and a board that is calibrated has none.
+    from coordinator.market.wide.decide import WIDE_FROM
+
     if nodes >= WIDE_FROM:  # the hub form: work that may wait needs a plan that looks as far
         quick = max(quick, scenario.limits.deadline_slots + 1)
     most = [day_slots(scenario), max(slots, 1), quick]
