@@ -15,8 +15,8 @@ import logging
 import time
 from dataclasses import replace
 
-from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import ConversationConfig, LanguageConfig
+from edge_node.language.answered import Answering
 from edge_node.language.ask import AskError, GoneError, Said
 from edge_node.language.asked import Asked, Turn, require_answerable
 from edge_node.language.conversations import Conversations, Spoken
@@ -58,9 +58,9 @@ class TurnRequests:
         framing_bytes: int,
     ) -> None:
         self._config, self._told, self._server, self._pieces = config, told, server, pieces
-        self._framing_bytes = framing_bytes
         self._shape = Shape(config.block_parameters, config.output_parameters, config.attention_width)
         self._here = Conversations(told, seed, config.shared_tokens, config.longest_tokens, server.corpus)
+        self._answering = Answering(server, pieces, self._shape, framing_bytes)
         self._failing = Failing(server, pieces, self._shape, framing_bytes)
         self._continued = 0
 
@@ -177,28 +177,12 @@ class TurnRequests:
     ) -> RequestUse:
         begun_s = time.perf_counter()
         self._keep(asked, said, part)
-        wall_s = restore_s + said.duration_s + time.perf_counter() - begun_s
-        prefill = self._shape.prefill_flop(said.prefilled_tokens, said.cached_tokens)
-        decode = self._shape.decode_flop(len(asked.tokens), said.tokens_out)
-        piece = self._pieces.end(Work(Stage.APPLICATION, prefill + decode), self._server.cpu_s() - cpu_s)
-        timed_s = said.prompt_s + said.predicted_s
-        by_time = self._pieces.times and timed_s > 0
-        fraction = said.prompt_s / timed_s if by_time else prefill / (prefill + decode)
-        first = (restore_s + said.first_s) / wall_s if by_time else fraction
-        return RequestUse(
-            cached_tokens=said.cached_tokens,
-            prefilled_tokens=said.prefilled_tokens,
-            tokens_out=said.tokens_out,
-            seconds=piece.seconds,
-            prefill_fraction=fraction,
-            first_s=first * piece.seconds,
-            compute_j=piece.compute_j,
-            half_width_j=piece.half_width_j,
-            flop=prefill + decode,
-            decode_flop=decode,
-            up_bytes=asked.text_bytes + self._framing_bytes,
-            down_bytes=said.down_bytes,
-            content_bits=BITS_PER_BYTE * (asked.text_bytes + said.text_bytes),
+        return self._answering.use(
+            asked,
+            said,
+            cpu_s,
+            before_s=restore_s,
+            after_s=time.perf_counter() - begun_s,
             part=part,
             cache_bytes=cache_bytes,
         )

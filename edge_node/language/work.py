@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
+from edge_node.language.answered import Answering
 from edge_node.language.ask import AskError, Said, framing_bytes
 from edge_node.language.asked import TURN, Asked, requests_of, require_answerable
 from edge_node.language.at_once import AtOnce
@@ -23,7 +23,6 @@ from edge_node.language.server import ServerError
 from edge_node.language.shape import Shape
 from edge_node.language.split import EVENT_BYTES, SplitRequests
 from edge_node.language.turns import TurnRequests
-from edge_node.meters.base import Work
 from edge_node.meters.pieces import Pieces
 from edge_node.workload import (
     HANDED,
@@ -70,6 +69,7 @@ class LanguageWorkload:
         self._config, self._place, self._server, self._pieces = config, place, server, pieces
         self.shape = Shape(config.block_parameters, config.output_parameters, config.attention_width)
         self._framing = framing_bytes()
+        self._answering = Answering(server, pieces, self.shape, self._framing)
         self._failing = Failing(server, pieces, self.shape, self._framing)
         self._split = SplitRequests(config, server, pieces, self.shape, self._framing)
         told = config.conversations
@@ -228,36 +228,11 @@ class LanguageWorkload:
             said = self._said(asked)
         except (AskError, ServerError) as error:
             return self._failing.use(asked, error, cpu_s)
-        return self._answered(asked, said, cpu_s)
+        return self._answering.use(asked, said, cpu_s)
 
     def _said(self, asked: Asked) -> Said:
         require_answerable(asked, self._config.context_tokens)
         return self._server.ready().ask(asked.tokens, asked.answer_tokens)
-
-    def _answered(self, asked: Asked, said: Said, cpu_s: float) -> RequestUse:
-        prefill = self.shape.prefill_flop(said.prefilled_tokens, said.cached_tokens)
-        decode = self.shape.decode_flop(said.cached_tokens + said.prefilled_tokens, said.tokens_out)
-        seconds = min(self._server.cpu_s() - cpu_s, said.duration_s)
-        piece = self._pieces.end(Work(Stage.APPLICATION, prefill + decode), seconds)
-        timed_s = said.prompt_s + said.predicted_s
-        by_time = self._pieces.times and timed_s > 0
-        fraction = said.prompt_s / timed_s if by_time else prefill / (prefill + decode)
-        first = said.first_s / said.duration_s if by_time else fraction
-        return RequestUse(
-            cached_tokens=said.cached_tokens,
-            prefilled_tokens=said.prefilled_tokens,
-            tokens_out=said.tokens_out,
-            seconds=piece.seconds,
-            prefill_fraction=fraction,
-            first_s=first * piece.seconds,
-            compute_j=piece.compute_j,
-            half_width_j=piece.half_width_j,
-            flop=prefill + decode,
-            decode_flop=decode,
-            up_bytes=asked.text_bytes + self._framing,
-            down_bytes=said.down_bytes,
-            content_bits=BITS_PER_BYTE * (asked.text_bytes + said.text_bytes),
-        )
 
 
 def _application(stage: str) -> None:

@@ -49,17 +49,6 @@ class Turn:
     """When it is asked, seconds of slot time."""
 
 
-def refuse_follow(scenario: Scenario) -> None:
-    """Raises UsageError for a policy that follows users where none has a conversation."""
-    if follows_users(scenario):
-        with scenario.at("policy"):
-            raise UsageError(
-                f"policy {scenario.policy} follows users with conversations, and there are none: give "
-                f'inference.arrivals = "{CONVERSATIONS}" and [task.llm.conversations] of a language model, or another '
-                "policy"
-            )
-
-
 def refuse_conversations(scenario: Scenario) -> None:
     """Raises UsageError for conversations that cannot be, and for what has no effect beside them."""
     spec, asked = scenario.task.llm.conversations, scenario.inference
@@ -71,7 +60,12 @@ def refuse_conversations(scenario: Scenario) -> None:
                 f'arrivals = "{asked.arrivals}" and {"no such" if spec is None else "the"} table: give both or neither'
             )
     if spec is None:
-        refuse_follow(scenario)
+        if follows_users(scenario):
+            with scenario.at("policy"):
+                raise UsageError(
+                    f"policy {scenario.policy} follows users with conversations, and there are none: give "
+                    f'inference.arrivals = "{CONVERSATIONS}" and [task.llm.conversations], or another policy'
+                )
         return
     if not follows_users(scenario):
         with scenario.at("policy"):

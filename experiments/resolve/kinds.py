@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from coordinator.policies.energy_proportional import EnergyProportional
 from coordinator.policies.registry import make_policy
 from coordinator.policies.selection import ClientsPerRound
-from edge_node.config import PartsConfig
 from edge_node.tasks.none import WITHOUT_TASK
-from edge_node.tasks.parts.cut import cut_names, find_cut
 from edge_node.tasks.registry import TASKS, find_task
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits, policy_settings
+from experiments.resolve.parts import server_index
 from experiments.scenario.model import Scenario
-from experiments.scenario.names import node_name
 from protos.messages.terms import Overrun
 
 if TYPE_CHECKING:
@@ -29,29 +27,13 @@ def refuse_kind(scenario: Scenario) -> None:
     with scenario.at("training", "kind"):
         _refuse_surroundings(scenario, kind)
     with scenario.at("training", "server"):
-        _server_index(scenario)
+        server_index(scenario)
     task = find_task(scenario.task.name)
     with scenario.at("task", "name"):
         _refuse_task(task, kind)
     if kind == "split":
         return
     _refuse_vertical(scenario, task)
-
-
-def parts_of(scenario: Scenario, data: str) -> PartsConfig | None:
-    """How the task's model is divided; None: every node trains all of it. Raises UsageError.
-
-    ``data``: the data set really used."""
-    spec = scenario.training
-    if spec.kind == "federated":
-        return None
-    index = _server_index(scenario)
-    name = node_name(index, scenario.node_count)
-    if spec.kind == "vertical":
-        return PartsConfig(kind=spec.kind, server=name, server_index=index)
-    with scenario.at("training", "cut"):
-        _refuse_cut(scenario, data)
-    return PartsConfig(kind=spec.kind, server=name, server_index=index, cut=spec.cut, head=spec.head)
 
 
 def _refuse_surroundings(scenario: Scenario, kind: str) -> None:
@@ -97,41 +79,6 @@ def _refuse_task(task: Task, kind: str) -> None:
         raise UsageError(
             f'task {task.name} does not learn by plain SGD without dropout, and with training.kind = "{kind}" both '
             "parts of the model do: leave optimizer and dropout out"
-        )
-
-
-def _server_index(scenario: Scenario) -> int:
-    names = [node_name(k, scenario.node_count) for k in range(scenario.node_count)]
-    server = scenario.training.server
-    if server is None:
-        return 0
-    if server not in names:
-        raise UsageError(f'server = "{server}" is no node; allowed are {names[0]} to {names[-1]}')
-    return names.index(server)
-
-
-def _refuse_cut(scenario: Scenario, data: str) -> None:
-    spec, task = scenario.training, find_task(scenario.task.name)
-    try:
-        allowed = cut_names(task, data)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if not spec.cut:
-        raise UsageError(f'kind = "split" needs a cut; of task {task.name} allowed are {", ".join(allowed)}')
-    try:
-        cut = find_cut(scenario.task.name, data, spec.cut, spec.head)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if cut.shows_input or not cut.parts[0].names:
-        raise UsageError(
-            f'cut = "{spec.cut}" sends examples as they are, and a node would train nothing; of task {task.name} '
-            f"allowed are {', '.join(allowed)}"
-        )
-    if not cut.upper.names:
-        raise UsageError(
-            f"the server would train nothing: no parameter lies after {spec.cut!r}"
-            + (f" and before {spec.head!r}" if spec.head else "")
-            + f"; of task {task.name} cuts are {', '.join(allowed)}"
         )
 
 

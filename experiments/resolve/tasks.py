@@ -11,6 +11,7 @@ from edge_node.tasks.base import Checked
 from edge_node.tasks.registry import configured_task, find_task
 from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
+from experiments.resolve.parts import parts_of
 from experiments.resolve.personal import personal_of
 from experiments.resolve.privacy import privacy_of
 from experiments.scenario.model import Scenario
@@ -44,9 +45,6 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
             raise UsageError(
                 f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; allowed: up to {dataset.num_train}"
             )
-    # Within: it brings scipy, and a board that is calibrated has none.
-    from experiments.resolve.kinds import parts_of
-
     personal = personal_of(scenario, task)
     config = TaskConfig(
         name=spec.name,
