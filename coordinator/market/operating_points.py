@@ -58,7 +58,7 @@ def best_points(fleet: Fleet, decision: FleetDecision) -> Ints:
     """(N,) the point of each node with the fewest joules for the batches of ``decision``, among those that leave time
     for them; the fastest of equal ones.
 
-    Nodes do not depend on each other here: whatever becomes of the energy, less demand has no more grams."""
+    Nodes do not depend on each other here, and a lower demand never causes more grams."""
     points = fleet.points
     if points is None:
         return np.zeros(fleet.size, dtype=np.int64)

@@ -1,7 +1,7 @@
 """Users with conversations who move: their next turn is answered at the node that they are at, which reads the
 conversation again (follow-prefill), gets its cache (follow-hand-over), or does what has fewer grams (follow-cheaper).
 
-All else is as under LOCAL, and so is a slot in which nobody has moved. The rule: coordinator.policies.followed.
+All else is as under LOCAL, and so is a slot in which no user has moved. The rule: coordinator.policies.followed.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class PrivacySpec(Strict):
     delta: float = Field(default=1e-5, gt=0, lt=1)
     """Probability at which epsilon is stated; well below one over the number of nodes."""
     seeded: bool = True
-    """Whether the noise follows from the run's seed, so that runs repeat: it then protects from nobody who knows the
+    """Whether the noise follows from the run's seed, so that runs repeat: it then gives no protection against anyone who knows the
     seed. ``false``: from the operating system."""
     secure_aggregation: bool = False
     """Whether the server sees the sum of updates alone: nodes send them under pairwise masks that cancel in it."""
