@@ -24,8 +24,8 @@ class PrivacySpec(Strict):
     delta: float = Field(default=1e-5, gt=0, lt=1)
     """Probability at which epsilon is stated; well below one over the number of nodes."""
     seeded: bool = True
-    """Whether the noise follows from the run's seed, so that runs repeat: it then gives no protection against anyone who knows the
-    seed. ``false``: from the operating system."""
+    """Whether the noise follows from the run's seed, so that runs repeat: it then gives no protection against anyone
+    who knows the seed. ``false``: from the operating system."""
     secure_aggregation: bool = False
     """Whether the server sees the sum of updates alone: nodes send them under pairwise masks that cancel in it."""
     threshold_fraction: float = Field(default=0.6, gt=0.5, le=1)
