@@ -81,7 +81,8 @@ class DecisionIntake:
         slot.enter(Phase.DECIDED)
         slot.outgoing, slot.given_up = {}, set()
         slot.decision = decision
-        node.savepoint.later(node.run_at, decision.point)
+        if node.config.board.points:
+            node.savepoint.later(node.run_at, decision.point)
         slot.awake, slot.woke = decision.awake, decision.awake and node.slept()
         slot.charge_uj, slot.discharge_uj = decision.charge_uj, decision.discharge_uj
         slot.own, leaving = self._divide(slot, decision)

@@ -161,10 +161,8 @@ class NodeState:
         return True
 
     def run_at(self, point: int) -> None:
-        """The board works at this operating point from here on."""
+        """The board works at this operating point from here on; it has several. What the clock refuses is noted."""
         board, points = self.config.board, self.config.board.points
-        if not points:
-            return
         stretch = 1.0 if self._clock is not None else 1.0 / points[point].speed_fraction
         run_at(self.meter, board.at(point), stretch)
         self.serving.run_at(board.at(point), stretch)
