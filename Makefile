@@ -35,8 +35,8 @@ board:
 demo: install
 	$(BIN)/detabed compare demo --policies local,det,dat,deta --seeds 2
 
-# One more worker than cores: tests that start processes mostly wait for them.
-WORKERS = $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) + 1)" 2>/dev/null || echo auto)
+# Two more workers than cores: tests that start processes mostly wait for them.
+WORKERS = $(shell $(PYTHON) -c "import os; print(len(os.sched_getaffinity(0)) + 2)" 2>/dev/null || echo auto)
 
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS)

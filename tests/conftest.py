@@ -7,6 +7,8 @@ import os
 import hypothesis
 import pytest
 
+from tests.once import close_session, open_session
+
 # Set before torch or Flower are imported anywhere: one thread per process, no telemetry, no update checks.
 for _name, _value in {
     "OMP_NUM_THREADS": "1",
@@ -29,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("long" if config.getoption("--long") else "default")
+    if shared := open_session():
+        config.add_cleanup(lambda: close_session(shared))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
@@ -47,17 +51,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _spread(items: list[pytest.Item]) -> None:
-    """Order and groups for several workers (``-n``): one group for all that start processes, one for each other module.
+    """Order and groups for several workers (``-n``): each module is a group, so that its fixtures are made once.
 
-    Ray and other processes of a test need the machine to themselves, so those tests share a worker; fixtures of a
-    module are made once. The longest go first, so that no worker is left waiting at the end.
+    Modules in which processes are started come first, on all workers: they wait more than they compute, so that some
+    at once still leave each other the machine, and tests that only compute fill it afterwards. Of both the long ones
+    go first, so that no worker is left waiting at the end.
     """
+    module = {item: item.nodeid.split("::")[0] for item in items}
+    starting = {module[item] for item in items if "processes" in item.keywords}
     for item in items:
-        group = "processes" if "processes" in item.keywords else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(module[item]))
     items.sort(
         key=lambda item: (
-            "processes" not in item.keywords,
+            module[item] not in starting,
             not item.nodeid.startswith(("tests/experiments", "tests/e2e")),
         )
     )

@@ -81,7 +81,7 @@ def written(
     ]
     (folder / "users.csv").write_text("\n".join(["user,slot,node_id", *rows]) + "\n")
     path = folder / "scenario.toml"
-    text = SCENARIO.format(policy=policy, fleet=fleet, model=fetched_model(folder))
+    text = SCENARIO.format(policy=policy, fleet=fleet, model=fetched_model())
     path.write_text(text + '[[nodes]]\nzone = "US-NW-WACM"\n' * (nodes - 2))
     return path
 

@@ -56,7 +56,7 @@ zone = "US-SE-SOCO"
 
 def written(folder: Path, kind: str, slots: int) -> Path:
     path = folder / "scenario.toml"
-    path.write_text(SCENARIO.format(kind=kind, slots=slots, model=fetched_model(folder)))
+    path.write_text(SCENARIO.format(kind=kind, slots=slots, model=fetched_model()))
     return path
 
 
@@ -233,7 +233,7 @@ zone = "US-SE-SOCO"
 @pytest.mark.parametrize("kind", ["inprocess", "ray"])
 def test_prompts_are_read_on_one_node_and_answered_on_another(kind: str, tmp_path: Path) -> None:
     """The clean node has no time for more whole batches, and time for two answers."""
-    (tmp_path / "scenario.toml").write_text(SHARED.format(kind=kind, model=fetched_model(tmp_path)))
+    (tmp_path / "scenario.toml").write_text(SHARED.format(kind=kind, model=fetched_model()))
     folder = tmp_path / "run"
     assert invoke(["run", str(tmp_path / "scenario.toml"), "--output", str(folder)]) == 0
     assert verify_run(folder)["ok"]

@@ -49,7 +49,7 @@ ADAPTER_BYTES = 4 * 460_800
 def test_on_ray_two_nodes_train_an_adapter_and_exchange_it_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = fetched_model(tmp_path)
+    model = fetched_model()
     here = tmp_path / "data" / "models"
     here.mkdir(parents=True)
     (here / model.name).symlink_to(model)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.config import CoordinatorConfig
+from tests.once import once
 from tests.scenarios import SMALL, one_node_config
 
 
@@ -23,11 +24,14 @@ def small_scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_comparison(small_scenario: Path) -> Path:
+def small_comparison() -> Path:
     """LOCAL and DETA over two seeds; the runs are in ``local-s0`` to ``deta-s1``. Not to be written to."""
+    return once("small-comparison", compare_small) / "compare"
+
+
+def compare_small(folder: Path) -> None:
     from experiments.cli import invoke
 
-    folder = small_scenario.parent / "compare"
-    arguments = ["compare", str(small_scenario), "--policies", "local,deta", "--seeds", "2"]
-    assert invoke([*arguments, "--output", str(folder), "--no-report"]) == 0
-    return folder
+    (folder / "small.toml").write_text(SMALL)
+    arguments = ["compare", str(folder / "small.toml"), "--policies", "local,deta", "--seeds", "2"]
+    assert invoke([*arguments, "--output", str(folder / "compare"), "--no-report"]) == 0

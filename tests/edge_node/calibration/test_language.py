@@ -23,8 +23,8 @@ def test_the_grid_knows_its_size_and_room() -> None:
     assert GRID.context_tokens == 136
 
 
-def test_longer_prompts_and_more_requests_cost_more(tmp_path_factory: pytest.TempPathFactory) -> None:
-    model = model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def test_longer_prompts_and_more_requests_cost_more() -> None:
+    model = model_file(fetched_model())
     said: list[str] = []
     with LanguageServer(model, slots=2, context_tokens=256) as server:
 

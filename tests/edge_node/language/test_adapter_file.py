@@ -19,8 +19,8 @@ from tests.language_model import fetched_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fetched_model(tmp_path_factory.mktemp("models"))
+def model() -> Path:
+    return fetched_model()
 
 
 def drawn(layers: int = 30, rank: int = 8) -> dict[str, np.ndarray]:

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
-    found = model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def config() -> LanguageConfig:
+    found = model_file(fetched_model())
     return LanguageConfig(
         path=str(found.path),
         sha256=found.sha256,

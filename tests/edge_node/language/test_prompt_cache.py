@@ -18,8 +18,8 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
-    return model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def model() -> ModelFile:
+    return model_file(fetched_model())
 
 
 @pytest.fixture(scope="module")

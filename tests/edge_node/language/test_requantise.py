@@ -14,10 +14,8 @@ from tests.language_model import fetched_model
 
 
 @pytest.mark.processes
-def test_a_smaller_file_has_the_same_model_and_answers(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    source = fetched_model(tmp_path_factory.mktemp("models"))
+def test_a_smaller_file_has_the_same_model_and_answers(tmp_path: Path) -> None:
+    source = fetched_model()
     target = tmp_path / "Q4_0.gguf"
     requantise(source, target, "Q4_0")
     assert target.stat().st_size < source.stat().st_size

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
-    return model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def model() -> ModelFile:
+    return model_file(fetched_model())
 
 
 def test_it_answers_on_loopback_alone_and_ends(model: ModelFile) -> None:

@@ -24,8 +24,8 @@ def test_writing_costs_what_reading_token_by_token_does() -> None:
     assert SMALL.decode_flop(20, 1) == SMALL.decode_flop(20, 0) == 0.0
 
 
-def test_the_small_model_has_its_known_parameters(tmp_path: Path) -> None:
-    shape = shape_of(fetched_model(tmp_path))
+def test_the_small_model_has_its_known_parameters() -> None:
+    shape = shape_of(fetched_model())
     # 30 blocks of width 576; 134.5 million parameters, 49,152 words.
     assert shape.attention_width == 30 * 576
     assert shape.output_parameters == 49_152 * 576

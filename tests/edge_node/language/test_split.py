@@ -23,8 +23,8 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
-    found = model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def config() -> LanguageConfig:
+    found = model_file(fetched_model())
     shape = shape_of(found.path)
     assert shape.cache_bytes_per_token == 23_040
     return LanguageConfig(

@@ -28,8 +28,8 @@ OWN = tuple(UserTurn(conversation=c, turn=k, at="n0") for c in range(4) for k in
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
-    found = model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def config() -> LanguageConfig:
+    found = model_file(fetched_model())
     shape = shape_of(found.path)
     return LanguageConfig(
         path=str(found.path),

@@ -63,8 +63,8 @@ class Node:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> LanguageConfig:
-    found = model_file(fetched_model(tmp_path_factory.mktemp("models")))
+def config() -> LanguageConfig:
+    found = model_file(fetched_model())
     shape = shape_of(found.path)
     return LanguageConfig(
         path=str(found.path),

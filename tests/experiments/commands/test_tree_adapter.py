@@ -17,7 +17,7 @@ from tests.language_model import fetched_model
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = fetched_model(tmp_path / "fetched")
+    path = fetched_model()
     folder = tmp_path / "data" / "models"
     folder.mkdir(parents=True)
     (folder / path.name).symlink_to(path)

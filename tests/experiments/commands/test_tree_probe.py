@@ -118,9 +118,9 @@ def test_the_watts_of_a_gpu_are_taken_where_they_are_said(
 
 @pytest.mark.processes
 def test_the_model_that_ships_is_served_probed_and_ends_with_the_command(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = fetched_model(tmp_path_factory.mktemp("models"))
+    model = fetched_model()
     command = [sys.executable, "-m", "experiments.cli", "tree", "serve", str(model), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

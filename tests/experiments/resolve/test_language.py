@@ -32,8 +32,8 @@ zone = "FR"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fetched_model(tmp_path_factory.mktemp("models"))
+def model() -> Path:
+    return fetched_model()
 
 
 @pytest.fixture

@@ -51,11 +51,10 @@ def small() -> Any:
 def here(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The real model in a data folder without other files."""
     folder = tmp_path_factory.mktemp("data")
-    path = fetched_model(folder)
+    path = fetched_model()
+    (folder / "models").mkdir()
+    (folder / "models" / path.name).symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:
-        if not (folder / "models" / path.name).exists():
-            (folder / "models").mkdir(exist_ok=True)
-            (folder / "models" / path.name).symlink_to(path)
         patch.setenv(DATA_DIR_VARIABLE, str(folder))
         yield LoraTask()
 

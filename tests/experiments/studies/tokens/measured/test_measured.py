@@ -18,8 +18,8 @@ from tests.language_model import fetched_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
-    return model_file(fetched_model(tmp_path_factory.mktemp("model")))
+def model() -> ModelFile:
+    return model_file(fetched_model())
 
 
 @pytest.fixture
