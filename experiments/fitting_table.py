@@ -67,11 +67,15 @@ class FittingTable(Table):
 
 
 def _widened(sizes: Sequence[Measurement], room: int) -> list[int]:
-    """Widths between least and whole: what is left of ``room`` goes to the columns from the left."""
+    """Widths between least and whole: what is left of ``room`` is divided in proportion to what each lacks."""
     widths = [size.minimum for size in sizes]
-    for at, size in enumerate(sizes):
-        more = max(0, min(size.maximum - widths[at], room - sum(widths)))
+    lacks = [size.maximum - size.minimum for size in sizes]
+    left = min(max(0, room - sum(widths)), sum(lacks))
+    for at, lack in enumerate(lacks):
+        rest = sum(lacks[at:])
+        more = round(left * lack / rest) if rest else 0
         widths[at] += more
+        left -= more
     return widths
 
 
