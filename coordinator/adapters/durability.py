@@ -1,7 +1,9 @@
 """Durability before answers: effects are written to the ledger; only then do their messages go to the outboxes.
 
 What handlers do while the disk is busy, or so soon after the last write that more will come, is written together
-afterwards, in their order: one submission, one sync, one acknowledgement of messages that follow each other.
+afterwards, in their order: one submission, one sync, one acknowledgement of messages that follow each other. A call of
+the runner that waits for nodes goes on as soon as the last of them is taken up; what it does then is written together
+with that node's record, behind it.
 """
 
 from __future__ import annotations
@@ -23,8 +25,41 @@ log = logging.getLogger(__name__)
 Awaited = Callable[[Sequence[str] | None], tuple[str, ...]]
 """Nodes that are waited for: among these, or (None) among all."""
 GATHER_S = 0.004
-"""What nodes send so soon after a write began is written together, while no call of the runner waits (choice: some
-times what a sync takes)."""
+"""What nodes send so soon after a write began is written together; while a call of the runner waits for nodes, so soon
+after the first of it came, or with what the call does once it goes on (choice: some times what a sync takes)."""
+
+
+class _Watch:
+    """A call of the runner that waits for nodes."""
+
+    def __init__(self, is_over: Callable[[], bool]) -> None:
+        """``is_over``: whether there is something to look at, after a message was taken up."""
+        self._is_over = is_over
+        self._woken: asyncio.Future[None] | None = None
+        self.is_waking = False
+        """Told, and not going on yet."""
+
+    def look(self) -> None:
+        """A message was taken up."""
+        if self._woken is not None and not self._woken.done() and self._is_over():
+            self._woken.set_result(None)
+            self.is_waking = True
+
+    async def wait(self, longest_s: float) -> None:
+        """Until there is something to look at, or the time is over."""
+        loop = asyncio.get_running_loop()
+        self._woken = woken = loop.create_future()
+        timer = loop.call_later(longest_s, _done, woken)
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            self._woken, self.is_waking = None, False
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Durability:
@@ -41,7 +76,6 @@ class Durability:
         """``leaving``: what becomes of a message at the moment it is sent."""
         self._ledger, self._outboxes, self._clock, self._leaving = ledger, outboxes, clock, leaving
         self.failed = asyncio.Event()
-        self._changed = asyncio.Event()
         self._waiting: list[Effects] = []
         self._of_waiting: asyncio.Future[None] | None = None
         self._is_writing = False
@@ -51,8 +85,7 @@ class Durability:
         self._began_at = float("-inf")
         self._is_awaited = False
         """Whether somebody waits for the group that is gathered."""
-        self._watchers = 0
-        """Calls of the runner that wait for nodes."""
+        self._watches: list[_Watch] = []
 
     def submit(self, effects: Effects) -> asyncio.Future[None]:
         """Take up effects, to be written with others. The future, which they share, is done once the entries and
@@ -61,6 +94,10 @@ class Durability:
         Call it right after the handler, without an await in between: the ledger keeps the order of the handlers.
         """
         loop = asyncio.get_running_loop()
+        for watch in self._watches:
+            watch.look()
+        if not (effects.entries or self._is_writing or self.failed.is_set()):
+            return self._send(effects)
         if self._of_waiting is None:
             self._of_waiting = loop.create_future()
             # Not everybody waits for it; the log and ``failed`` tell of an error.
@@ -71,9 +108,19 @@ class Durability:
             self._write_soon(loop)
         return self._of_waiting
 
+    def _send(self, effects: Effects) -> asyncio.Future[None]:
+        """Send messages of a handler that changed nothing, where nothing before it is on its way to the disk either."""
+        for node, message in _told([effects]):
+            self._outboxes.post(node, self._leaving(message))
+        sent = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        return sent
+
     async def commit(self, effects: Effects) -> None:
         """``submit``, and wait; so it is written as soon as the disk is free."""
         written = self.submit(effects)
+        if written.done():  # nothing had to be written
+            return
         self._is_awaited = True
         self._write_gathered()
         await asyncio.shield(written)
@@ -88,12 +135,12 @@ class Durability:
         """Wait until no node is ``awaited`` any more or the deadline (on the clock) is over.
 
         ``next_expiry``: when the next lease ends, which may shorten the list."""
-        self._watchers += 1
-        self._write_gathered()
         # As long as one node is waited for that was before, nothing is asked of the others: to ask all at every change
         # would make a slot's cost grow with the square of its nodes.
         one: tuple[str, ...] = ()
         expiry = next_expiry()
+        watch = _Watch(lambda: expiry == math.inf or not awaited(one))
+        self._watches.append(watch)
         try:
             while (one and awaited(one)) or (one := awaited(None)[-1:]):
                 now = self._clock()
@@ -102,11 +149,9 @@ class Durability:
                 if now >= expiry or expiry == math.inf:
                     # Leases are equally long and are renewed: until the first of them ends, none does.
                     expiry = next_expiry()
-                left = min(deadline, expiry) - now
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), max(0.001, left))
+                await watch.wait(max(0.001, min(deadline, expiry) - now))
         finally:
-            self._watchers -= 1
+            self._watches.remove(watch)
 
     def _write_gathered(self) -> None:
         if self._gathering is not None:
@@ -114,9 +159,9 @@ class Durability:
             self._write()
 
     def _write_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Write once everything that has arrived is taken up; soon after a write, once more has come."""
-        left_s = self._began_at + GATHER_S - loop.time()
-        if left_s > 0 and not self._is_awaited and not self._watchers:
+        """Write once everything that has arrived is taken up; once more has come where that is likely."""
+        left_s = GATHER_S if self._watches else self._began_at + GATHER_S - loop.time()
+        if left_s > 0 and not self._is_awaited:
             self._gathering = loop.call_later(left_s, self._write)
         else:
             loop.call_soon(self._write)
@@ -124,11 +169,14 @@ class Durability:
     def _write(self) -> None:
         """Hand over what waits. An answer without entries of its own may refer to entries that are on their way, or
         were lost: it waits for the ledger too."""
+        loop = asyncio.get_running_loop()
+        if any(watch.is_waking for watch in self._watches):
+            self._gathering = loop.call_later(0.0, self._write)
+            return
         group, done = self._waiting, self._of_waiting
         assert done is not None
         self._waiting, self._of_waiting = [], None
         self._gathering, self._is_awaited = None, False
-        loop = asyncio.get_running_loop()
         self._began_at = loop.time()
         try:
             written = self._ledger.append([entry for effects in group for entry in effects.entries])
@@ -154,8 +202,6 @@ class Durability:
             for node, message in _told(group):
                 self._outboxes.post(node, self._leaving(message))
             done.set_result(None)
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
         if self._waiting:
             self._write_soon(asyncio.get_running_loop())
         else:

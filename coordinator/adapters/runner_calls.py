@@ -88,7 +88,7 @@ class RunnerCalls:
         service, deadline = self._service, self._clock() + wait_s
         while (nodes := service.unknown_clocks()) and self._clock() < deadline:
             await self._durability.commit(Effects((), service.clocks.ask(nodes)))
-            await self._until(lambda _: service.clocks.asked(service.unknown_clocks()), deadline)
+            await self._until(lambda among: service.clocks.asked(service.unknown_clocks(among)), deadline)
         service.require_clocks()
 
     def _nobody(self, among: Sequence[str] | None) -> tuple[str, ...]:

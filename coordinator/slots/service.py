@@ -24,7 +24,7 @@ simulator) commits the entries in the order of the calls, and only then sends th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger.entry import Entry, Kind
@@ -154,9 +154,9 @@ class CoordinatorService:
             self.windows.leaves(message)
         return self.schedule.leaving(message)
 
-    def unknown_clocks(self) -> tuple[str, ...]:
-        """Nodes of the next slot whose clocks are not known well enough yet."""
-        return self.clocks.unknown(self._next_nodes())
+    def unknown_clocks(self, among: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Nodes of the next slot whose clocks are not known well enough yet; ``among``: of these alone."""
+        return self.clocks.unknown(self._next_nodes() if among is None else self.sessions.living(among))
 
     def require_clocks(self) -> None:
         """Raises TryLaterError where the next slot is refused because of a node's clock."""
