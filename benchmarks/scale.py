@@ -112,7 +112,7 @@ def pairwise_s(sizes: tuple[int, ...], say: Callable[[str], None]) -> dict[int, 
         say(f"pairwise form, {nodes} nodes x {SLOTS} slots")
         fleet = large_fleet(nodes, SLOTS)
         began = time.process_time()
-        optimise(fleet, DETA)
+        optimise(fleet, DETA, hub=False)
         seconds = time.process_time() - began
         if seconds > PAIRWISE_AT_MOST_S:
             break

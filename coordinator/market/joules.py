@@ -22,6 +22,9 @@ STEPS = 24
 DEAR = 1e4
 """Price of a joule, in highest intensities, at which grams no longer matter."""
 
+_MOVED = ("w", "O")
+"""Columns of moved batches: by pair, or as an owner gives them to the hub."""
+
 
 def priced(program: Program, price_g_per_kwh: float) -> Program:
     """``program`` with every joule used, from grid, harvest or store, ``price_g_per_kwh`` dearer.
@@ -36,8 +39,9 @@ def priced(program: Program, price_g_per_kwh: float) -> Program:
     cost = program.cost.copy()
     for name in ("g", "u"):
         cost[column[name]] += unit_g_per_j * program.joules_per_unit
-    if "w" in column:
-        cost[column["w"]] += unit_g_per_j * fleet.limits.net_j_per_byte * fleet.bytes_per_batch
+    for name in _MOVED:
+        if name in column:
+            cost[column[name]] += unit_g_per_j * fleet.limits.net_j_per_byte * fleet.bytes_per_batch
     dearest = DOMINANCE * unit_g_per_j * _dearest_j(fleet)
     cost[column["unserved"]] += dearest
     if "left" in column:
@@ -60,9 +64,10 @@ def used_j(program: Program, values: Floats) -> float:
     """Joules that a solution of ``program`` uses over its horizon."""
     fleet, column = program.fleet, program.layout.columns
     joules = sum(float(values[column[name]].sum()) for name in ("g", "u")) * program.joules_per_unit
-    if "w" in column:
-        moved_j = fleet.limits.net_j_per_byte * fleet.bytes_per_batch
-        joules += float((values[column["w"]] * moved_j).sum())
+    for name in _MOVED:
+        if name in column:
+            moved_j = fleet.limits.net_j_per_byte * fleet.bytes_per_batch
+            joules += float((values[column[name]] * moved_j).sum())
     return joules
 
 

@@ -5,7 +5,11 @@ A program of the same shape is re-solved with changed data by filling in numbers
 small formulation of the work: energy depends on where and when a batch runs, not on when it was released, so
 the flows w_ij(t) carry no release index; a class (all work of one owner with one window of allowed slots) is
 split into what runs at home and what runs away in each slot of its window. Without deferral each class has
-one slot and the split is the flow itself."""
+one slot and the split is the flow itself.
+
+Flows between nodes in one of two forms: by ordered pair (w, x), or by what every node gives to and takes from one hub
+in a slot (O, G, X, R), which is the same program where losses factor (wide/hub.py says why) and has N T in place of
+N^2 T variables."""
 
 from __future__ import annotations
 
@@ -45,6 +49,8 @@ class Shape:
     """(D6) over the horizon: what of the transfer cap is not used in a slot is carried on."""
     steps: int = 0
     """Steps of the value of what is stored at the horizon's end (D9); 0: every joule is worth the same."""
+    hub: bool = False
+    """Flows by node to and from a hub, in place of flows by pair."""
 
 
 COLUMN_MEANING = {
@@ -60,6 +66,10 @@ COLUMN_MEANING = {
     "left": "batches left beyond the horizon, their deadline being later still",
     "w": "batches of an owner run by an executor",
     "x": "energy sent",
+    "O": "batches that an owner gives to the hub",
+    "G": "batches that an executor takes from the hub",
+    "X": "energy sent to the hub",
+    "R": "energy drawn from the hub",
     "v": "stored at the horizon's end, in each step of its value; only with (D9)",
     "m": "transfer cap not used yet, after the slot; only with (D6) over the horizon",
     "a": "awake",
@@ -73,6 +83,7 @@ class Layout:
 
     ``columns[name]`` and ``rows[name]`` are index arrays in the block's own shape: (N, H) unless said
     otherwise; ``w`` and ``x`` are (P, H) over the P = N (N - 1) ordered pairs ``owner``, ``executor``;
+    ``O``, ``G``, ``X`` and ``R`` are (N, H), their balances (1, H);
     ``home`` and ``away`` are (N, E) over the E entries (class, slot) of ``entry_class`` and ``entry_slot``;
     class blocks are (N, C)."""
 
@@ -158,11 +169,19 @@ class Layout:
         if shape.deadline_slots > 0:
             self._column("left", n, self.classes)
         if shape.restrictions.offloading:
-            self._column("w", self.pairs, h)
+            if shape.hub:
+                self._column("O", n, h)
+                self._column("G", n, h)
+            else:
+                self._column("w", self.pairs, h)
             if self.split:
                 self._column("away", n, len(self.entry_slot))
         if shape.restrictions.transfers:
-            self._column("x", self.pairs, h)
+            if shape.hub:
+                self._column("X", n, h)
+                self._column("R", n, h)
+            else:
+                self._column("x", self.pairs, h)
             if shape.carries_cap:
                 self._column("m", n, h)
         if shape.sleep:
@@ -189,6 +208,10 @@ class Layout:
             self._row("D7_storage", n, h)
         if shape.sleep:
             self._row("D8_wake_up", n, h)
+        if shape.hub and shape.restrictions.offloading:
+            self._row("D4_hub", 1, h)
+        if shape.hub and shape.restrictions.transfers:
+            self._row("D2_hub", 1, h)
 
     def _entry(self, value: float | str, rows: Index, columns: Index) -> None:
         """A term of an equation: the coefficient where it is the same for every fleet, else the name under which
@@ -199,7 +222,8 @@ class Layout:
     def _connect(self) -> None:
         """One entry block per term of an equation."""
         row, col, shape = self.rows, self.columns, self.shape
-        i, j = self.owner, self.executor
+        every = np.arange(shape.nodes)
+        i, j = (every, every) if shape.hub else (self.owner, self.executor)
         classes, slots = self.entry_class, self.entry_slot
 
         self._entry(1.0, row["D1_energy_use"], col["g"])
@@ -222,25 +246,31 @@ class Layout:
             self._entry(1.0, row["D4_all_work_done"], col["left"])
         self._entry(1.0, row["D7_time"][:, slots], col["home"])
         if shape.restrictions.offloading:
-            w = col["w"]
-            self._entry("D1.w_executor", row["D1_energy_use"][j], w)
-            self._entry("D1.w_owner", row["D1_energy_use"][i], w)
-            self._entry(1.0, row["D7_time"][j], w)
-            self._entry(1.0, row["D7_storage"][j], w)
+            given, taken = (col["O"], col["G"]) if shape.hub else (col["w"], col["w"])
+            self._entry("D1.w_executor", row["D1_energy_use"][j], taken)
+            self._entry("D1.w_owner", row["D1_energy_use"][i], given)
+            self._entry(1.0, row["D7_time"][j], taken)
+            self._entry(1.0, row["D7_storage"][j], taken)
             if self.split:
                 self._entry(1.0, row["D4_all_work_done"][:, classes], col["away"])
-                self._entry(1.0, row["D4_split"][i], w)
+                self._entry(1.0, row["D4_split"][i], given)
                 self._entry(-1.0, row["D4_split"][:, slots], col["away"])
                 self._entry(1.0, row["D5_offload_cap"][:, classes], col["away"])
             else:
                 # one class a slot: class c runs in slot c, so the flows themselves stand for "away"
-                self._entry(1.0, row["D4_all_work_done"][i], w)
-                self._entry(1.0, row["D5_offload_cap"][i], w)
+                self._entry(1.0, row["D4_all_work_done"][i], given)
+                self._entry(1.0, row["D5_offload_cap"][i], given)
+            if shape.hub:
+                self._entry(1.0, row["D4_hub"], given)
+                self._entry(-1.0, row["D4_hub"], taken)
         if shape.restrictions.transfers:
-            x = col["x"]
-            self._entry(-1.0, row["D2_green_bus"][i], x)
-            self._entry("D2.x_recipient", row["D2_green_bus"][j], x)
-            self._entry(1.0, row["D6_transfer_cap"][i], x)
+            given, taken = (col["X"], col["R"]) if shape.hub else (col["x"], col["x"])
+            self._entry(-1.0, row["D2_green_bus"][i], given)
+            self._entry("D2.x_recipient", row["D2_green_bus"][j], taken)
+            self._entry(1.0, row["D6_transfer_cap"][i], given)
+            if shape.hub:
+                self._entry("D2.hub", row["D2_hub"], given)
+                self._entry(-1.0, row["D2_hub"], taken)
             if shape.carries_cap:
                 self._entry(1.0, row["D6_transfer_cap"], col["m"])
                 self._entry(-1.0, row["D6_transfer_cap"][:, 1:], col["m"][:, :-1])
@@ -280,7 +310,13 @@ class Layout:
         nodes, slots = _clean(node_ids), [f"t{t}" for t in range(self.shape.horizon)]
         classes = self.class_names()
         second = {"D4_all_work_done": classes, "D5_offload_cap": classes, "D9_stored_value": slots[-1:]}
-        return [f"{name}.{a}.{b}" for name in self.rows for a in nodes for b in second.get(name, slots)]
+        first = {"D4_hub": ["hub"], "D2_hub": ["hub"]}
+        return [
+            f"{name}.{a}.{b}"
+            for name in self.rows
+            for a in first.get(name, nodes)
+            for b in second.get(name, slots)
+        ]
 
     def class_name(self, c: int) -> str:
         """``r0d2``: released by slot 0 of the horizon, to be done by slot 2."""

@@ -120,9 +120,11 @@ def _energy_use(given: Numbers) -> dict[str, Floats]:
     per_batch_j = fleet.joules_per_batch + given.model.share_j
     terms = {"D1.home": -per_batch_j[:, layout.entry_slot] / unit_j}
     if given.restrictions.offloading:
-        received_j = per_batch_j + fleet.guest_j()
-        terms["D1.w_executor"] = (-received_j / unit_j)[layout.executor]
-        terms["D1.w_owner"] = (-fleet.owner_j() / unit_j)[layout.owner]
+        executor_j, owner_j = -(per_batch_j + fleet.guest_j()) / unit_j, -fleet.owner_j() / unit_j
+        if layout.shape.hub:
+            terms |= {"D1.w_executor": executor_j, "D1.w_owner": owner_j}
+        else:
+            terms |= {"D1.w_executor": executor_j[layout.executor], "D1.w_owner": owner_j[layout.owner]}
     if layout.shape.sleep:
         terms["D1.a"] = -(given.static_j - given.asleep_j)[:, None] / unit_j
         terms["D1.z"] = -fleet.wake_j[:, None] / unit_j
@@ -130,11 +132,16 @@ def _energy_use(given: Numbers) -> dict[str, Floats]:
 
 
 def _green_bus(given: Numbers) -> dict[str, Floats]:
-    """(D2): what arrives of a transfer, 1 - l_ij."""
+    """(D2): what arrives of a transfer, 1 - l_ij; of energy to and from a hub, out_i and in_j."""
     if not given.restrictions.transfers:
         return {}
-    layout = given.layout
-    return {"D2.x_recipient": given.fleet.transfer_efficiency(layout.owner, layout.executor)[:, None]}
+    layout, fleet = given.layout, given.fleet
+    if layout.shape.hub:
+        return {
+            "D2.x_recipient": fleet.import_efficiency[:, None],
+            "D2.hub": fleet.export_efficiency[:, None],
+        }
+    return {"D2.x_recipient": fleet.transfer_efficiency(layout.owner, layout.executor)[:, None]}
 
 
 def _battery(given: Numbers) -> dict[str, Floats]:
@@ -173,13 +180,21 @@ def costs(given: Numbers, tie_break: bool) -> tuple[Floats, dict[str, float]]:
     quiet_g = TIE_BREAK * given.mean_g_per_j if tie_break else 0.0
     quiet: dict[str, float] = {}
     if given.restrictions.offloading:
-        middle = 0.5 * (given.c_g_per_j[layout.owner] + given.c_g_per_j[layout.executor])
         moved_j = fleet.limits.net_j_per_byte * fleet.bytes_per_batch
-        quiet["w"] = quiet_g * max(float(fleet.joules_per_batch.mean()), _LEAST_J) / given.unit_g
-        cost[col["w"]] = middle * moved_j + quiet["w"] * given.unit_g
+        each = quiet_g * max(float(fleet.joules_per_batch.mean()), _LEAST_J) / given.unit_g
+        if layout.shape.hub:
+            half_g = 0.5 * given.c_g_per_j * moved_j
+            quiet["O"] = each
+            cost[col["O"]] = half_g + each * given.unit_g
+            cost[col["G"]] = half_g
+        else:
+            middle = 0.5 * (given.c_g_per_j[layout.owner] + given.c_g_per_j[layout.executor])
+            quiet["w"] = each
+            cost[col["w"]] = middle * moved_j + each * given.unit_g
     if given.restrictions.transfers:
-        quiet["x"] = quiet_g * given.unit_j / given.unit_g
-        cost[col["x"]] = quiet_g * given.unit_j
+        sent = "X" if layout.shape.hub else "x"
+        quiet[sent] = quiet_g * given.unit_j / given.unit_g
+        cost[col[sent]] = quiet_g * given.unit_j
     cost /= given.unit_g
     return cost, quiet
 
@@ -215,7 +230,8 @@ def _bound_work(given: Numbers, upper: Floats) -> None:
         if name in col:
             upper[col[name][:, closed]] = 0.0
     if given.restrictions.offloading:
-        upper[col["w"][:, ~fleet.offloadable]] = 0.0
+        for name in ("O", "G") if layout.shape.hub else ("w",):
+            upper[col[name][:, ~fleet.offloadable]] = 0.0
         if layout.split:
             upper[col["away"][:, ~fleet.offloadable[layout.entry_slot]]] = 0.0
 
@@ -267,6 +283,9 @@ def right_hand_sides(given: Numbers) -> tuple[Floats, Floats]:
         lower[row["D8_wake_up"][:, 0]] = fleet.asleep.astype(float) - 1.0
     if given.stored_value is not None:
         equal("D9_stored_value", 0.0)
+    for name in ("D2_hub", "D4_hub"):
+        if name in row:
+            equal(name, 0.0)
     return lower, upper
 
 

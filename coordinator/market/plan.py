@@ -9,8 +9,10 @@ import numpy as np
 
 from carbon_data.units import JOULES_PER_KWH
 from coordinator.market.fleet import Bools, Floats
+from coordinator.market.layout import Index
 from coordinator.market.pairs import Pairs, Transfers, no_transfers
 from coordinator.market.program import Program
+from coordinator.market.wide.hub_recovery import fill
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class Plan:
     @cached_property
     def green_j(self) -> Floats:
         return self._energy("u")
+
+    @cached_property
+    def sent_j(self) -> Floats:
+        """Given to the hub, as it leaves the donor; only of a program through a hub."""
+        return self._energy("X")
+
+    @cached_property
+    def received_j(self) -> Floats:
+        """Taken from the hub, before the recipient's loss; only of a program through a hub."""
+        return self._energy("R")
 
     @cached_property
     def curtailed_j(self) -> Floats:
@@ -73,22 +85,48 @@ class Plan:
         return home
 
     @cached_property
-    def moved_batches(self) -> Floats:
-        """(P, H) batches per ordered pair of layout.owner, layout.executor."""
-        columns = self.program.layout.columns
-        if "w" not in columns:
-            return np.zeros((self.program.layout.pairs, self.program.fleet.horizon))
-        return np.maximum(self.values[columns["w"]], 0.0)
+    def given_batches(self) -> Floats:
+        """Batches by owner that others run."""
+        return self._by_node("O", self.program.layout.owner)
+
+    @cached_property
+    def guest_batches(self) -> Floats:
+        """Batches by executor that it runs for others."""
+        return self._by_node("G", self.program.layout.executor)
+
+    def _by_node(self, name: str, end: Index) -> Floats:
+        """Moved batches by their owner or executor: the hub's column ``name``, or sums of pairs by their ``end``."""
+        layout, fleet = self.program.layout, self.program.fleet
+        found = np.zeros((fleet.size, fleet.horizon))
+        if name in layout.columns:
+            return np.maximum(self.values[layout.columns[name]], 0.0)
+        if "w" in layout.columns:
+            np.add.at(found, end, np.maximum(self.values[layout.columns["w"]], 0.0))
+        return found
 
     def batches(self, slot: int) -> Floats:
         """(N, N) batches of owner i run by executor j in ``slot`` of the horizon."""
+        layout = self.program.layout
         matrix = np.diag(self.home_batches[:, slot])
-        matrix[self.program.layout.owner, self.program.layout.executor] = self.moved_batches[:, slot]
+        if "w" in layout.columns:
+            matrix[layout.owner, layout.executor] = np.maximum(self.values[layout.columns["w"][:, slot]], 0.0)
+        elif "O" in layout.columns:
+            given, taken = self.given_batches[:, slot], self.guest_batches[:, slot]
+            own = np.minimum(given, taken)  # rounding: it never pays to give and take
+            moves = fill(given - own, taken - own)
+            matrix[moves.source, moves.target] += moves.amount
+            matrix[np.diag_indices_from(matrix)] += own
         return matrix
 
     def transfers(self, slot: int) -> Transfers:
-        """Energy from donors to recipients in ``slot`` of the horizon."""
+        """Energy from donors to recipients in ``slot`` of the horizon, as it leaves the donors."""
         layout = self.program.layout
+        if "X" in layout.columns:
+            out = self.program.fleet.export_efficiency
+            arrives, taken = out * self.sent_j[:, slot], self.received_j[:, slot]
+            own = np.minimum(arrives, taken)
+            flows = fill(arrives - own, taken - own)
+            return flows.with_amounts(flows.amount / out[flows.source])
         if "x" not in layout.columns:
             return no_transfers()
         sent = self.values[layout.columns["x"][:, slot]] * self.program.joules_per_unit
@@ -97,11 +135,11 @@ class Plan:
     @cached_property
     def emissions_g(self) -> float:
         """(D0): grid energy and the network's part, scope 2."""
-        fleet, layout = self.program.fleet, self.program.layout
+        fleet = self.program.fleet
         c = fleet.intensity_g_per_kwh / JOULES_PER_KWH
-        middle = 0.5 * (c[layout.owner] + c[layout.executor])
-        network_j = self.moved_batches * fleet.bytes_per_batch * fleet.limits.net_j_per_byte
-        return float((c * self.grid_j).sum() + (middle * network_j).sum())
+        ends = 0.5 * (self.given_batches + self.guest_batches)
+        network_j = ends * fleet.bytes_per_batch * fleet.limits.net_j_per_byte
+        return float((c * self.grid_j).sum() + (c * network_j).sum())
 
     @cached_property
     def objective_g(self) -> float:

@@ -1,5 +1,5 @@
-"""The one model of methods.md section 1, (D0)-(D8), over a horizon, in pairwise form: a fleet in, a program
-out.
+"""The one model of methods.md section 1, (D0)-(D8), over a horizon, in pairwise form or through a hub: a fleet in, a
+program out.
 
 The pattern is in layout.py, the numbers are in numbers.py; neither names a solver.
 Scaling: energy columns and rows are in units of ``joules_per_unit`` (about a node's static energy in a
@@ -15,6 +15,14 @@ from carbon_data.stored_value import StoredValue
 from coordinator.market.fleet import Bools, Fleet, Floats
 from coordinator.market.layout import Layout, Restrictions, Shape, layout_for
 from coordinator.market.numbers import bounds, costs, matrix, numbers, right_hand_sides
+
+HUB_FROM = 12
+"""Nodes from which a decision's program goes through a hub, where losses factor and no node may sleep."""
+
+
+def fits_hub(fleet: Fleet) -> bool:
+    """Whether the program of ``fleet`` is smaller through a hub, and the same."""
+    return fleet.size >= HUB_FROM and fleet.loss_fraction is None and not fleet.limits.may_sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Program:
     late_batches: Floats
     """(N, C) of these, work whose deadline lies beyond the horizon."""
     quiet_costs: dict[str, float]
-    """Tie-break in the cost of each of ``w`` and ``x``, program units; empty without one."""
+    """Tie-break in the cost of each of ``w`` and ``x``, or ``O`` and ``X``, program units; empty without one."""
     stored_value: StoredValue | None
     """(D9): worth of what is stored at the horizon's end; None: the fleet's own, the same for every joule."""
     model_share_j: Floats
@@ -74,16 +82,24 @@ def build(
     scaled: bool = True,
     tie_break: bool = True,
     stored_value: StoredValue | None = None,
+    hub: bool = False,
 ) -> Program:
     """The program of ``fleet`` under ``restrictions``.
 
     whole_batches: tighten (D5) and (D7) to what whole batches can use (floor(b_y d), floor(D/tau),
     floor(S/s)), so that a fractional solution can be rounded without breaking a limit. stored_value: (D9) in place
-    of the fleet's own worth of what is stored at the end."""
+    of the fleet's own worth of what is stored at the end. hub: flows by node to and from a hub, with the same optimum;
+    raises ValueError where losses do not factor."""
+    if hub and fleet.loss_fraction is not None:
+        raise ValueError(
+            "losses are given by pair, and a hub needs export and import efficiencies; give those"
+        )
     sleep = fleet.limits.may_sleep
     carries = restrictions.transfers and fleet.limits.transfer_cap_over == "horizon"
     steps = 0 if stored_value is None else stored_value.grams_per_j.shape[1]
-    shape = Shape(fleet.size, fleet.horizon, fleet.limits.deadline_slots, restrictions, sleep, carries, steps)
+    shape = Shape(
+        fleet.size, fleet.horizon, fleet.limits.deadline_slots, restrictions, sleep, carries, steps, hub
+    )
     layout = layout_for(shape)
     given = numbers(layout, fleet, restrictions, stored_value, whole_batches=whole_batches, scaled=scaled)
     cost, quiet_costs = costs(given, tie_break)

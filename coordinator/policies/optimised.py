@@ -27,7 +27,7 @@ from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import Outlook, plan_ahead, plans_alone, plans_per_day, value_after
 from coordinator.market.plan import Plan
-from coordinator.market.program import Program, build
+from coordinator.market.program import Program, build, fits_hub
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
 from coordinator.market.wide.decide import WIDE_FROM, why_pairwise
@@ -146,7 +146,7 @@ class ModelPolicy:
         if why is None:
             return decide_wide(decided, self.restrictions, self.mip_gap, value), state
         decision = optimise(decided, self.restrictions, options, stored_value=value)
-        if fleet.size >= WIDE_FROM:  # a small fleet's form needs no reason
+        if fleet.size >= WIDE_FROM and not fits_hub(decided):  # a small fleet's form needs no reason
             decision = replace(decision, notes=decision.notes | {PAIRWISE_FORM + why: 1.0})
         return decision, state
 
@@ -162,16 +162,19 @@ def optimise(
     reprice: Reprice | None = None,
     watch: Callable[[Plan], None] | None = None,
     stored_value: StoredValue | None = None,
+    hub: bool | None = None,
 ) -> FleetDecision:
     """Solve the model for ``fleet`` and turn the first slot of the plan into a decision.
 
     ``reprice``: another objective than (D0); default: none. ``stored_value``: (D9), see program.build. ``watch`` is
-    given the plan that the decision is from.
+    given the plan that the decision is from. ``hub``: flows by node to and from a hub, or by pair; None: as
+    ``fits_hub`` says.
 
     The batches of the slot are rounded to whole ones, then the energy is planned again around them, from the
     last basis. The outcome's gap is that of the whole plan with whole batches in the first slot, against the
     proven bound."""
-    program = build(fleet, restrictions, whole_batches=True, stored_value=stored_value)
+    hub = fits_hub(fleet) if hub is None else hub
+    program = build(fleet, restrictions, whole_batches=True, stored_value=stored_value, hub=hub)
     if reprice is not None:
         program = reprice(program)
     session = Session(program, options)
@@ -242,6 +245,9 @@ def _around(session: Session, plan: Plan, batches: Ints) -> tuple[Solution | Non
     if "w" in layout.columns:
         moved = batches[layout.owner, layout.executor].astype(float)
         session.fix(layout.columns["w"][:, 0], moved)
+    elif "O" in layout.columns:
+        session.fix(layout.columns["O"][:, 0], away.astype(float))
+        session.fix(layout.columns["G"][:, 0], (batches.sum(axis=0) - home).astype(float))
     if layout.split:
         session.fix(layout.columns["away"][:, now].ravel(), merged(leave).ravel())
     if "a" in layout.columns:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from coordinator.market.fleet import Fleet
 from coordinator.market.layout import Restrictions
 from coordinator.market.plan import Plan
-from coordinator.market.program import build
+from coordinator.market.program import build, fits_hub
 from coordinator.market.solve import SolverOptions, solve, solve_lp, unserved
 from coordinator.market.wide import decomposition, hub, hub_lp
 from coordinator.market.wide.schedules import search_of
@@ -19,7 +19,7 @@ from coordinator.simulator.simulate import World, first_backlog
 
 EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
 PAIRWISE_AT_MOST = 60
-"""Nodes up to which the pairwise program is solved (to optimality); beyond, the hub form, where it is exact."""
+"""Nodes up to which the program is solved to optimality; beyond, the decomposition of the hub form, where it is exact."""
 HUB_GAP_FRACTION = 1e-3
 
 
@@ -55,7 +55,7 @@ def oracle_bound(
             return _by_hub(fleet, restrictions)
         if fleet.limits.transfer_cap_over == "slot":
             return _by_schedules(fleet, restrictions)
-    program = build(fleet, restrictions, whole_batches=True, tie_break=False)
+    program = build(fleet, restrictions, whole_batches=True, tie_break=False, hub=fits_hub(fleet))
     solution = solve(program, options)
     if solution.values is None or solution.bound is None:
         raise NoBoundError(f"no bound: the solver said {solution.message!r}; give it more time")

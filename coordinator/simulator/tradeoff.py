@@ -107,7 +107,7 @@ def optimal_point(
         energy_j=energy_j,
         tree_bit_per_j=found.tree_bit_per_j,
         ee_bit_per_j=found.ee_bit_per_j,
-        offloaded_batches=round(float(plan.moved_batches.sum())),
+        offloaded_batches=round(float(plan.given_batches.sum())),
         unserved_batches=round(left),
     )
 

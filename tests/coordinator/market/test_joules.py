@@ -51,7 +51,7 @@ def test_joules_of_a_plan_are_those_of_its_energy_balance() -> None:
     values = solve(program).values
     assert values is not None
     plan = Plan(program, values)
-    network_j = plan.moved_batches * fleet.bytes_per_batch * fleet.limits.net_j_per_byte
+    network_j = plan.given_batches * fleet.bytes_per_batch * fleet.limits.net_j_per_byte
     total_j = float((plan.grid_j + plan.green_j).sum() + network_j.sum())
     assert used_j(program, values) == pytest.approx(total_j)
 

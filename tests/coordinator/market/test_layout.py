@@ -41,7 +41,9 @@ def test_names_of_everything_by_hand() -> None:
         "z": SLOTS,
     }
     assert layout.column_names(["x", "y"]) == names(columns, {"w": pairs, "x": pairs})
-    assert layout.columns.keys() == COLUMN_MEANING.keys()
+    through = layout_for(Shape(2, 2, 1, ALL, sleep=True, carries_cap=True, steps=2, hub=True))
+    assert through.columns.keys() == layout.columns.keys() - {"w", "x"} | {"O", "G", "X", "R"}
+    assert layout.columns.keys() | through.columns.keys() == COLUMN_MEANING.keys()
     rows = {
         "D1_energy_use": SLOTS,
         "D2_green_bus": SLOTS,

@@ -17,7 +17,7 @@ from coordinator.market.layout import Restrictions
 from coordinator.market.numbers import unserved_penalty_g
 from coordinator.market.participation import last_slots, model_energy
 from coordinator.market.plan import Plan
-from coordinator.market.program import Program, build
+from coordinator.market.program import HUB_FROM, Program, build, fits_hub
 from coordinator.market.solve import solve, to_matrix
 from tests.coordinator.market.plans import grams, plan_of, two_nodes
 
@@ -447,3 +447,61 @@ def test_a_program_is_scaled_quiet_and_of_fractions_where_nothing_else_is_said()
     plain, said = build(fleet, DETA), build(fleet, DETA, whole_batches=False, scaled=True, tie_break=True)
     for name in ("cost", "column_upper", "row_lower", "row_upper", "values"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(said, name))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=seeds,
+    deadline=st.integers(0, 2),
+    whole=st.booleans(),
+    sleep=st.booleans(),
+    horizon=st.booleans(),
+    freedoms=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_flows_through_a_hub_and_by_pair_have_one_optimum(
+    seed: int, deadline: int, whole: bool, sleep: bool, horizon: bool, freedoms: tuple[bool, bool, bool]
+) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline, may_sleep=sleep, nodes=1 + seed % 4, horizon=3)
+    if horizon:
+        fleet = over_the_horizon(fleet)
+    given = (fleet, Restrictions(*freedoms))
+    by_pair, through = (solve(build(*given, whole_batches=whole, hub=hub)) for hub in (False, True))
+    assert by_pair.values is not None
+    assert through.values is not None
+    program = build(*given, whole_batches=whole, hub=True)
+    scale = max(abs(by_pair.objective or 0.0), 1e-3)
+    assert through.objective == pytest.approx(by_pair.objective, abs=2e-4 * scale if sleep else 1e-6 * scale)
+    plan = Plan(program, through.values)
+    limit_j = 1e-6 * (program.joules_per_unit + float(fleet.harvest_j.max()))
+    for slot in range(fleet.horizon):
+        sent, batches = plan.transfers(slot), plan.batches(slot)
+        assert not sent.to_itself.any()
+        if freedoms[0]:
+            arrived = sent.amount * fleet.transfer_efficiency(sent.source, sent.target)
+            into = np.bincount(sent.target, arrived, minlength=fleet.size)
+            received_j = fleet.import_efficiency * plan.received_j[:, slot]
+            assert sent.given(fleet.size) == pytest.approx(plan.sent_j[:, slot], abs=limit_j)
+            assert into == pytest.approx(received_j, abs=limit_j)
+        own = np.diag(batches)
+        assert batches.sum(axis=1) - own == pytest.approx(plan.given_batches[:, slot], abs=1e-5)
+        assert batches.sum(axis=0) - own == pytest.approx(plan.guest_batches[:, slot], abs=1e-5)
+        assert own == pytest.approx(plan.home_batches[:, slot], abs=1e-5)
+
+
+def test_a_hub_needs_losses_that_factor() -> None:
+    fleet = random_fleet(3, nodes=3, horizon=2, pairwise_losses=True)
+    with pytest.raises(ValueError, match="export and import efficiencies"):
+        build(fleet, DETA, hub=True)
+    assert not fits_hub(random_fleet(3, nodes=HUB_FROM, horizon=2, pairwise_losses=True))
+    assert not fits_hub(random_fleet(3, nodes=HUB_FROM, horizon=2, may_sleep=True))
+    assert not fits_hub(random_fleet(3, nodes=HUB_FROM - 1, horizon=2))
+    assert fits_hub(random_fleet(3, nodes=HUB_FROM, horizon=2))
+
+
+def test_rows_and_columns_through_a_hub_have_names_of_their_own() -> None:
+    layout = build(random_fleet(3, nodes=3, horizon=2, deadline_slots=1), DETA, hub=True).layout
+    columns, rows = layout.column_names(["a", "b", "c"]), layout.row_names(["a", "b", "c"])
+    assert len(set(columns)) == layout.num_columns
+    assert len(set(rows)) == layout.num_rows
+    assert {"X.a.t0", "R.c.t1", "O.b.t0", "G.b.t1"} <= set(columns)
+    assert {"D2_hub.hub.t0", "D4_hub.hub.t1"} <= set(rows)

@@ -453,3 +453,32 @@ def test_a_large_fleet_that_is_decided_pairwise_says_why(monkeypatch: pytest.Mon
     monkeypatch.setattr(optimised, "WIDE_FROM", 4)
     large, _ = make_policy("deta").decide(fleet, None)
     assert large.notes == small.notes | {"pairwise_form: losses by pair": 1.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=seeds, name=st.sampled_from(["det", "dat", "deta"]), deadline=st.integers(0, 2), over=st.booleans()
+)
+def test_a_decision_through_a_hub_is_as_good_as_by_pair(
+    seed: int, name: str, deadline: int, over: bool
+) -> None:
+    fleet = random_fleet(seed, deadline_slots=deadline)
+    if over:
+        fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
+    freedoms = make_policy(name).restrictions  # type: ignore[attr-defined]
+    by_pair, through = (optimise(fleet, freedoms, hub=hub) for hub in (False, True))
+    assert violations(fleet, through) == []
+    assert through.unserved_batches.sum() <= by_pair.unserved_batches.sum()
+    bill_g = float((fleet.intensity_g_per_kwh * fleet.static_w[:, None]).sum()) * fleet.slot_s / 3.6e6
+    scale = max(abs(by_pair.notes["objective_g"]), by_pair.notes["plan_emissions_g"], 1e-6 * bill_g)
+    best = by_pair.notes["objective_g"] - rounding_gap(by_pair.outcome) * scale
+    assert through.notes["objective_g"] >= best - 1e-5 * scale, "below the optimum"
+    if not isinstance(through.outcome, Infeasible):
+        assert through.notes["objective_g"] <= best + (rounding_gap(through.outcome) + 1e-5) * max(
+            scale, abs(through.notes["objective_g"]), through.notes["plan_emissions_g"]
+        )
+
+
+def rounding_gap(outcome: Optimal | Feasible | Infeasible) -> float:
+    """Stated distance to the optimum of fractions."""
+    return float(getattr(outcome, "gap_fraction", 0.0) or 0.0)
