@@ -19,7 +19,7 @@ from coordinator.simulator.simulate import World, first_backlog
 
 EVERYTHING = Restrictions(transfers=True, offloading=True, harvest=True)
 PAIRWISE_AT_MOST = 60
-"""Nodes up to which the program is solved to optimality; beyond, the decomposition of the hub form, where it is exact."""
+"""Nodes up to which the program is solved to optimality; beyond, the hub form is decomposed, where it is exact."""
 HUB_GAP_FRACTION = 1e-3
 
 
