@@ -150,6 +150,16 @@ def by_node_and_activity(windows: Sequence[Window]) -> list[Errors]:
     return [*rows, *_by_activity(windows, ALL)]
 
 
+def by_clock(windows: Sequence[Window]) -> list[tuple[float, Errors]]:
+    """(MHz, errors) of all nodes' work at each operating point, the slowest first; [] where no clock was chosen.
+    Windows without work say nothing of a clock's speed and are left out."""
+    found = _grouped(
+        [each for each in windows if each.frequency_mhz is not None and each.activity not in (IDLE, ASLEEP)],
+        lambda window: f"{window.frequency_mhz:g}",
+    )
+    return [(float(clock), errors_of(found[clock])) for clock in sorted(found, key=float)]
+
+
 def _by_activity(windows: Sequence[Window], name: str) -> list[Errors]:
     found = _grouped(windows, lambda window: window.activity)
     rows = [errors_of(found[each], name, each) for each in ACTIVITIES if each in found]

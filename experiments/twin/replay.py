@@ -18,6 +18,7 @@ from edge_node.meters.cpu_time import CpuTimeMeter, ProcessCpuTimeMeter
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.sources.registry import SOURCES
 from experiments.twin.operations import Operations
+from experiments.twin.points import KHZ_PER_MHZ, at_point, chosen_point
 from protos.messages.terms import Component, Stage
 
 IDLE, ASLEEP = "idle", "asleep"
@@ -62,6 +63,8 @@ class Window:
     lines: Lines
     """The reading, as the run's own profile divided it."""
     twin_lines: Lines
+    frequency_mhz: float | None = None
+    """Clock of the operating point that was chosen for the slot; None where none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ BY_A_MODEL = "its meter is a model"
 
 
 def replay(run: RecordedRun, operations: Operations, boards: Mapping[str, BoardConfig]) -> Replayed:
-    """``boards``: the profile of every node."""
+    """``boards``: the profile of every node, with the operating points that were chosen."""
     windows: list[Window] = []
     left_out: list[LeftOut] = []
     awake = dict.fromkeys(run.node_ids, True)
@@ -107,7 +110,7 @@ def replay(run: RecordedRun, operations: Operations, boards: Mapping[str, BoardC
                 left_out.append(LeftOut(node, slot, BY_A_MODEL))
             else:
                 told = Told(run, slot, node, usage, awake=awake[node], slept=not before)
-                windows.append(_window(told, operations, boards[node]))
+                windows.append(_window(told, operations, at_point(boards[node], told.point)))
     return Replayed(tuple(windows), tuple(left_out), float(run.config["slot_s"]))
 
 
@@ -151,11 +154,17 @@ class Told:
         return self.awake and self.slept if report is None else report["wake_s"] is not None
 
     @property
+    def point(self) -> Mapping[str, Any] | None:
+        """Operating point of the slot, as the node registered it; None where no clock was chosen."""
+        return chosen_point(self.run, self.slot, self.node)
+
+    @property
     def works(self) -> bool:
         return bool(self.usage["executed"]) or self.usage.get("outside") is not None
 
 
 def _window(told: Told, operations: Operations, board: BoardConfig) -> Window:
+    """``board``: at the slot's operating point."""
     usage, slot_s = told.usage, float(told.run.config["slot_s"])
     metered: Mapping[str, Any] = usage.get("metered") or {}
     meter, window_s = meter_of(told.run, told.node), metered.get("window_s", usage.get("duration_s"))
@@ -187,6 +196,7 @@ def _window(told: Told, operations: Operations, board: BoardConfig) -> Window:
         gaps=metered.get("gaps"),
         lines=lines,
         twin_lines=twin,
+        frequency_mhz=None if told.point is None else told.point["frequency_khz"] / KHZ_PER_MHZ,
     )
 
 
@@ -236,7 +246,8 @@ def _busy_s(told: Told, meter: str) -> float | None:
     """Measured seconds of work in a slot. Meters of CPU time divide static power by them; sensors time answers only."""
     usage = told.usage
     if meter in TIMED:
-        static_w = told.run.registrations[told.node]["profile"]["static_w"]
+        profile = told.run.registrations[told.node]["profile"]
+        static_w = (profile if told.point is None else told.point)["static_w"]
         busy_uj = sum(
             line["energy_uj"]
             for line in usage["lines"]

@@ -20,6 +20,7 @@ from experiments.run_folder.finished import require_finished_run, require_sound
 from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 from experiments.scenario.places import BoardSpec
+from experiments.twin.points import changed_points, require_points
 
 FIGURES = ("static_w", "sleep_w", "wake_j", "wake_s", "tx_j_per_byte", "rx_j_per_byte")
 """Those of a board that a node registers."""
@@ -69,6 +70,7 @@ def open_source(folder: Path, profiles: Sequence[str]) -> Source:
     }
     found = {spec: _board(spec, folder, bool(given)) for spec in specs.values()}
     boards = {name: found[spec][0] for name, spec in specs.items()}
+    require_points(run, boards)
     own_size = scenario.task.name == NO_TASK and scenario.demand.flop_per_batch is None
     standard = scenario.board if own_size else BoardSpec()
     return Source(
@@ -127,6 +129,7 @@ def _changed(run: RecordedRun, boards: Mapping[str, BoardConfig], given: Mapping
     for name, board in boards.items():
         registered: Mapping[str, Any] = run.registrations.get(name, {}).get("profile", {})
         other = [figure for figure in FIGURES if registered and registered[figure] != getattr(board, figure)]
+        other += ["operating points"] if changed_points(run, name, board) else []
         if other and name not in given:
             notes.append(
                 f"{name}: {', '.join(other)} of its profile changed since the run; priced as the file is now"

@@ -19,7 +19,7 @@ from experiments.report.node_names import named
 from experiments.report.study_page import render_study
 from experiments.run_folder.files import FIGURES
 from experiments.twin import words
-from experiments.twin.errors import Errors, LineErrors, by_line, by_node_and_activity, errors_of
+from experiments.twin.errors import Errors, LineErrors, by_clock, by_line, by_node_and_activity, errors_of
 from experiments.twin.figures import energy_by_window, error_by_node, time_by_node
 from experiments.twin.operations import Operations
 from experiments.twin.replay import LeftOut, Window, meter_of, replay
@@ -64,6 +64,11 @@ class Twin:
         return by_line(self.windows)
 
     @cached_property
+    def clocks(self) -> list[tuple[float, Errors]]:
+        """(MHz, errors) by operating point; [] where no clock was chosen."""
+        return by_clock(self.windows)
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """Node -> id with zone."""
         run = self.source.run
@@ -88,6 +93,7 @@ class Twin:
             "profiles": dict(self.source.profiles),
             "fleet": _told(self.whole),
             "nodes": [_told(row) for row in self.rows],
+            "clocks": [{"frequency_mhz": clock, **_told(row)} for clock, row in self.clocks],
             "components": [asdict(row) for row in self.lines],
             "left_out": [asdict(each) for each in self.left_out],
             "notices": self.notices,
@@ -132,6 +138,7 @@ class Twin:
             drawn,
             [
                 ("By node and activity", words.table(self.rows, self.names)),
+                *([("By operating point", words.clock_table(self.clocks))] if self.clocks else []),
                 ("By stage and component", words.line_table(self.lines)),
             ],
             name=self.source.folder.absolute().name,
@@ -163,7 +170,7 @@ def window_frame(windows: Sequence[Window]) -> pd.DataFrame:
         }
         rows.append(row)
     frame = pd.DataFrame(rows)
-    numbers = [name for name in map(str, frame) if name.endswith(("_j", "_s", "_fraction"))]
+    numbers = [name for name in map(str, frame) if name.endswith(("_j", "_s", "_mhz", "_fraction"))]
     return frame.astype(dict.fromkeys(numbers, "float64") | {"gaps": "Int64"})
 
 

@@ -135,6 +135,37 @@ def table(rows: Sequence[Errors], names: Mapping[str, str]) -> Shown:
     )
 
 
+def clock_table(rows: Sequence[tuple[float, Errors]]) -> Shown:
+    """By operating point, of windows with work."""
+    return Shown(
+        [
+            "clock",
+            "windows",
+            "measured",
+            "twin",
+            "error",
+            "same seconds",
+            "work, measured",
+            "work, twin",
+            "work",
+        ],
+        [
+            [
+                f"{clock_mhz:g} MHz",
+                units.count(row.windows),
+                joules(row),
+                units.joules(row.twin_j, 4),
+                signed(row.error_fraction),
+                signed(row.window_error_fraction),
+                units.seconds(row.busy_s, 4),
+                units.seconds(row.twin_busy_s, 4),
+                signed(row.busy_error_fraction),
+            ]
+            for clock_mhz, row in rows
+        ],
+    )
+
+
 def line_table(rows: Sequence[LineErrors]) -> Shown:
     return Shown(
         ["stage", "component", "reading, as divided", "twin", "difference"],
