@@ -159,6 +159,8 @@ class TurnConfig(Strict):
     """Node that the user is at now."""
     cache_bytes: int = Field(default=0, ge=0)
     """Of the cache of the turns before; 0 of the first."""
+    asked_s: float = Field(default=0.0, ge=0)
+    """When it is asked, seconds of slot time."""
     read_again_j: float = Field(default=0.0, ge=0)
     """What reading these turns again takes at ``at``, above static power: calibrated where costs are, else counted."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protos.messages.parcels import HandedPrompt
+from protos.messages.slot import Recalled
 from protos.messages.terms import RequestPart
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -165,6 +166,10 @@ class RequestUse:
     """Slot time of the first token, where another node wrote it; None: it is ``first_s`` of the request's own time."""
     together: Together | None = None
     """None: it had its turn alone."""
+    answer: tuple[int, ...] = ()
+    """Of a turn of a conversation: the tokens that were written. Empty of other requests."""
+    answer_bytes: int = 0
+    """Of their text."""
 
     @property
     def decode_s(self) -> float:
@@ -279,6 +284,15 @@ class InParts(Protocol):
     ) -> Lower: ...
 
     def upper(self, parameters: Parameters, nodes: Sequence[str], options: Mapping[str, float]) -> Upper: ...
+
+
+@runtime_checkable
+class RecallsTurns(Protocol):
+    """A workload whose requests are turns of conversations."""
+
+    def recall(self, turns: Sequence[Recalled]) -> None:
+        """Take up what the ledger has of conversations that the node does not have, and turns of lost nodes."""
+        ...
 
 
 @runtime_checkable

@@ -56,6 +56,7 @@ RAW: dict[str, tuple[str, ...]] = {
         *("plan.status", "plan.lost_nodes", "plan.decisions.*.awake", "plan.decisions.*.charge_uj"),
         *("plan.decisions.*.discharge_uj", "plan.decisions.*.deadline_s", "plan.decisions.*.own_batches"),
         *("plan.decisions.*.self_managed", "plan.decisions.*.sends.*.address"),
+        "plan.decisions.*.recalled",
     ),
     "usage": (
         *("mean_loss", "unserved_requests", "own_work", "moved"),
@@ -70,7 +71,7 @@ RAW: dict[str, tuple[str, ...]] = {
         # Of a request to a language model, all but its joules, tokens and bits in sum.
         *(f"requests.*.{name}" for name in ("owner", "batch_id", "place", "half_width_uj", "latency_s")),
         *(f"requests.*.{name}" for name in ("first_token_s", "token_gap_s", "wire_bytes", "failed")),
-        *(f"requests.*.{name}" for name in ("part", "cache_bytes", "same")),
+        *(f"requests.*.{name}" for name in ("part", "cache_bytes", "same", "answer")),
     ),
     "trade": ("transfers.*.reason",),
     "gap": ("reason",),

@@ -16,6 +16,7 @@ from coordinator.policies.guard import Choice
 from coordinator.slots.books import Books
 from coordinator.slots.conversation import Conversation
 from coordinator.slots.documents import plan_document
+from coordinator.slots.recalled import recalled_turns
 from protos.messages.runner import BeginSlot, SlotPlan
 from protos.messages.slot import Decision, Guest, Send
 
@@ -115,6 +116,7 @@ def _node_decisions(
         read = handed.get((i, j), 0)
         sends[i].append(Send(ids[j], books.nodes[ids[j]].peer_address, count, read))
         guests[j].append(Guest(ids[i], count, read))
+    recalled = recalled_turns(books, ids)
     exports: dict[str, int] = {}
     for donor, _, energy_uj in transfers:
         exports[donor] = exports.get(donor, 0) + energy_uj
@@ -133,4 +135,5 @@ def _node_decisions(
             discharge_uj=min(to_micro(float(chosen.discharge_j[i])), UNLIMITED_UJ),
             deadline_s=max(request.wait_s, books.config.lease_s),
             point=0 if chosen.points is None else int(chosen.points[i]),
+            recalled=recalled.get(node, ()),
         )

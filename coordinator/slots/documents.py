@@ -43,7 +43,7 @@ def plan_document(plan: SlotPlan) -> dict[str, Any]:
     body = body_of(plan)
     for decision in body["decisions"]:
         del decision["remaining_s"]
-        for name in ("missed", "point"):
+        for name in ("missed", "point", "recalled"):
             if not decision[name]:
                 del decision[name]
         for each in (*decision["sends"], *decision["guests"]):

@@ -16,6 +16,7 @@ from coordinator.slots.columns import ProfileColumns, StandingColumns, work_of
 from coordinator.slots.deferral import offload_room
 from coordinator.slots.expecting import expected_g_per_kwh
 from coordinator.slots.moved_turns import moved_turns
+from coordinator.slots.recalled import recalled_turns, taken_turns
 from protos.messages.columns import TelemetryColumns
 from protos.messages.slot import Telemetry
 from protos.messages.stream import NodeProfile
@@ -262,10 +263,15 @@ def fleet_of_columns(
 
 
 def fleet_of(books: Books, nodes: Sequence[str]) -> Fleet:
-    """The Fleet of ``nodes``, in that order, before the next slot, as the books know them."""
+    """The Fleet of ``nodes``, in that order, before the next slot, as the books know them. Turns of lost nodes are in
+    the backlog of the nodes that answer them."""
     views = {}
+    recalled = recalled_turns(books, nodes)
     for node in nodes:
         state, telemetry = books.nodes[node], books.waiting[node]
+        if more := taken_turns(recalled.get(node, ())):
+            due, *later = telemetry.backlog_batches
+            telemetry = replace(telemetry, backlog_batches=(due + more, *later))
         views[node] = NodeView(
             profile=state.profile,
             telemetry=telemetry,

@@ -226,9 +226,12 @@ class SlotState:
         return sum(self.decided_batches(owner) - self.counted.get(owner, 0) for owner in self.decisions)
 
     def backlog(self, node_id: str) -> tuple[int, ...] | None:
-        """Own batches before the decision, by slots left; None where a self-managed node has not disclosed it."""
+        """Own batches before the decision, by slots left; turns of lost nodes that it took over are due at once. None
+        where a self-managed node has not disclosed it."""
         if node_id in self.telemetry:
-            return self.telemetry[node_id].backlog_batches
+            due, *later = self.telemetry[node_id].backlog_batches
+            taken = sum(bool(each.lost_node) for each in self.decisions[node_id].recalled)
+            return (due + taken, *later)
         usage = self.usage.get(node_id)
         return None if usage is None or usage.own_work is None else usage.own_work.backlog_batches
 

@@ -98,6 +98,12 @@ class RecordedRun:
             slots[node].append(slot)
         return slots
 
+    def backlog(self, slot: int, node: str) -> list[int]:
+        """Own batches before the decision, by slots left; turns of lost nodes that it took over are due at once."""
+        due, *later = self.telemetry[slot, node]["backlog_batches"]
+        told = (self.decision_of(slot, node) or {}).get("recalled", ())
+        return [due + sum(bool(each["lost_node"]) for each in told), *later]
+
     def own_batches(self, slot: int, decision: Mapping[str, Any]) -> int:
         """Batches to run at home: decided, or, of a self-managed node, as it chose."""
         told = self.usage.get((slot, decision["node_id"]), {}).get("own_work")

@@ -105,11 +105,10 @@ def _batch_columns(
     counted: Mapping[str, int],
     away: Mapping[str, int],
 ) -> Row:
-    told = run.telemetry[slot, node]
     asked = selected or run.decisions[slot]["stage"] not in TRAINING_STAGES
     usage = run.usage.get((slot, node), {"moved": ()})
     missed = count_missed(
-        due=told["backlog_batches"][0],
+        due=run.backlog(slot, node)[0],
         counted=counted.get(node, 0),
         away=away.get(node, 0),
         sent=sum(moved["batches"] for moved in usage["moved"] if moved["sent"]),
@@ -122,11 +121,10 @@ def _batch_columns(
 
 def _released(run: RecordedRun, slot: int, node: str, done_before: int) -> int:
     """New batches in a node's backlog: what is there less what the slot before left over."""
-    backlog = run.telemetry[slot, node]["backlog_batches"]
-    earlier = run.telemetry.get((slot - 1, node))
-    if earlier is None:
+    backlog = run.backlog(slot, node)
+    if (slot - 1, node) not in run.telemetry:
         return int(backlog[-1]) if slot else sum(backlog)
-    waiting = earlier["backlog_batches"]
+    waiting = run.backlog(slot - 1, node)
     left = sum(waiting) - done_before - max(0, waiting[0] - done_before)
     return int(sum(backlog) - max(0, left))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from carbon_data.units import JOULES_PER_KWH
@@ -17,10 +17,14 @@ class TurnColumns:
         self._turns: dict[tuple[str, int], Mapping[str, Any]] = {
             (turn["owner"], turn["batch_id"]): turn for turn in run.config.get("turns", ())
         }
+        self._taken: dict[tuple[str, int], Row] = dict(self._lost())
 
     def of(self, slot: int, node: str, one: Mapping[str, Any]) -> Row:
         """Of a request that ``node`` answered. A cache's bytes take radio energy at either end and network energy, half
         at either end; reading again is what was planned with. Grams are at the grid's intensity."""
+        taken = self._taken.get((one["owner"], one["batch_id"]))
+        if taken is not None:
+            return taken
         turn = self._turns.get((one["owner"], one["batch_id"]))
         if turn is None:
             return {}
@@ -41,6 +45,20 @@ class TurnColumns:
             "read_again_j": turn["read_again_j"],
             "read_again_g": self._grams(slot, turn["at"], turn["read_again_j"]),
         }
+
+    def _lost(self) -> Iterator[tuple[tuple[str, int], Row]]:
+        """Turns of lost nodes, by the node that was asked in its place and the number of their batch there."""
+        if not self._turns:
+            return
+        at = {(turn["conversation"], turn["turn"]): turn["at"] for turn in self._turns.values()}
+        for body in self._run.decisions.values():
+            for decision in body["plan"]["decisions"]:
+                for each in decision.get("recalled", ()):
+                    if each["lost_node"]:
+                        which = each["conversation"], each["turn"]
+                        row = {"conversation": which[0], "turn": which[1], "user_at": at[which]}
+                        key = decision["node_id"], each["batch_id"]
+                        yield key, {**row, "lost_node": each["lost_node"]}
 
     def _moving(self, slot: int, source: str, target: str, size: int) -> tuple[float, float]:
         """(J, g) of ``size`` bytes from one node to another."""

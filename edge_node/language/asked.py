@@ -9,7 +9,9 @@ from edge_node.language.prompts import LENGTHS, TEXT_BYTES, TOKENS
 from edge_node.workload import Arrays
 
 TURN = "turn"
-"""Array of a batch of conversations: (B, 4) int32, the fields of ``Turn``."""
+"""Array of a batch of conversations: (B, 4) int32, the fields of ``Turn``; the last one is UNKNOWN, KNOWN or
+FROM_LEDGER."""
+UNKNOWN, KNOWN, FROM_LEDGER = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Turn:
     """Turn whose prompt was read as a whole: those after it were read with its cache, message by message."""
     known: bool
     """Whether the earlier answers in the prompt are those that were given; no: passages stand in for them."""
+    recalled: bool = False
+    """Whether they are from the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def requests_of(batch: Arrays) -> list[Asked]:
 
 def _turn(row: object) -> Turn:
     conversation, turn, read_from, known = (max(0, int(each)) for each in row)  # type: ignore[attr-defined]
-    return Turn(conversation, turn, min(read_from, turn), bool(known))
+    return Turn(conversation, turn, min(read_from, turn), bool(known), known == FROM_LEDGER)
 
 
 def require_answerable(asked: Asked, context_tokens: int) -> None:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from edge_node.config import ConversationConfig, LanguageConfig
+from edge_node.config import ConversationConfig, LanguageConfig, UserTurn
 from edge_node.language.answered import Answering
 from edge_node.language.ask import AskError, GoneError, Said
-from edge_node.language.asked import Asked, Turn, require_answerable
+from edge_node.language.asked import Asked, Turn, requests_of, require_answerable
 from edge_node.language.conversations import Conversations, Spoken
 from edge_node.language.failed import Failing
 from edge_node.language.node_server import NodeServer
@@ -30,6 +31,7 @@ from edge_node.meters.base import Work
 from edge_node.meters.pieces import Pieces
 from edge_node.workload import Arrays, RequestUse
 from protos.messages.parcels import HandedPrompt
+from protos.messages.slot import Recalled
 from protos.messages.terms import RequestPart, Stage
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,10 @@ class TurnRequests:
         """The own batch ``number``: one turn. Raises ServerError."""
         return self._here.batch(number)
 
+    def recall(self, turns: Sequence[Recalled]) -> None:
+        """Take up what the ledger has of conversations that are not here."""
+        self._here.recall(turns)
+
     def handed(self, asked: Asked) -> HandedPrompt:
         """The cache of the turns before, as it leaves for the node that the user is at now; without content where
         there is none: that node then reads the conversation again."""
@@ -93,6 +99,11 @@ class TurnRequests:
         turn = asked.turn
         assert turn is not None  # it is one
         spoken = self._here.before(turn.conversation, turn.turn)
+        if spoken is not None and not turn.known:
+            # The turn before was asked again and answered since its batch was made.
+            asked, prompt = self._made_again(turn), None
+            turn = asked.turn
+            assert turn is not None
         part = self._part(turn, prompt, spoken)
         said = None
         if part is RequestPart.CONTINUED or part is RequestPart.KEPT:
@@ -116,6 +127,12 @@ class TurnRequests:
             return use
         return replace(use, same=self._compared(asked, said))
 
+    def _made_again(self, turn: Turn) -> Asked:
+        """The same turn, by what is known now."""
+        which = UserTurn(conversation=turn.conversation, turn=turn.turn, at="here")
+        (asked,) = requests_of(self._here.made(which))
+        return asked
+
     # --- which way -------------------------------------------------------------------------------------------
 
     def _part(self, turn: Turn, prompt: HandedPrompt | None, spoken: Spoken | None) -> RequestPart:
@@ -123,8 +140,12 @@ class TurnRequests:
             return RequestPart.WHOLE
         if not turn.known:
             return RequestPart.LOST
+        if prompt is not None and prompt.cache:
+            return RequestPart.CONTINUED
+        if turn.recalled:
+            return RequestPart.RECALLED
         if prompt is not None:
-            return RequestPart.CONTINUED if prompt.cache else RequestPart.FELL_BACK
+            return RequestPart.FELL_BACK
         if spoken is None:
             return RequestPart.READ_AGAIN
         return RequestPart.FELL_BACK if spoken.cache is None else RequestPart.KEPT
@@ -177,7 +198,7 @@ class TurnRequests:
     ) -> RequestUse:
         begun_s = time.perf_counter()
         self._keep(asked, said, part)
-        return self._answering.use(
+        use = self._answering.use(
             asked,
             said,
             cpu_s,
@@ -186,6 +207,7 @@ class TurnRequests:
             part=part,
             cache_bytes=cache_bytes,
         )
+        return replace(use, answer=said.tokens, answer_bytes=said.text_bytes)
 
     def _keep(self, asked: Asked, said: Said, part: RequestPart) -> None:
         turn = asked.turn

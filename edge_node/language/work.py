@@ -37,6 +37,7 @@ from edge_node.workload import (
     WorkCost,
 )
 from protos.messages.parcels import HandedPrompt
+from protos.messages.slot import Recalled
 from protos.messages.terms import Stage
 
 DRAW = 0x70CE
@@ -123,6 +124,12 @@ class LanguageWorkload:
             config.shared_tokens,
             config.longest_tokens,
         )
+
+    def recall(self, turns: Sequence[Recalled]) -> None:
+        """See edge_node.workload.RecallsTurns. Raises ValueError where users have no conversations."""
+        if self._turns is None:
+            raise ValueError("users of this node have no conversations")
+        self._turns.recall(turns)
 
     def _lengths(self, number: int) -> tuple[int, int]:
         config = self._config

@@ -124,8 +124,9 @@ class RequestPlan:
         return float(self.sizes.mean()) if len(self.sizes) else float(self.inference.requests_per_batch)
 
     def requests_in(self, batch_ids: Sequence[int]) -> int:
-        """Requests in these batches."""
-        return int(self.sizes[list(batch_ids)].sum()) if batch_ids else 0
+        """Requests in these batches. A batch that is not planned is one turn of a conversation, of a lost node."""
+        planned = [number for number in batch_ids if number < len(self.sizes)]
+        return int(self.sizes[planned].sum()) + len(batch_ids) - len(planned) if batch_ids else 0
 
     def batch_arrivals(self, batch_id: int) -> Times:
         """Arrival times of one batch."""

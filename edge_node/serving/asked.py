@@ -137,4 +137,6 @@ def _served(each: Asked, work_uj: int, static_uj: int, waste_uj: int) -> ServedR
         part=use.part,
         cache_bytes=use.cache_bytes,
         same=use.same,
+        answer=use.answer,
+        answer_bytes=use.answer_bytes,
     )

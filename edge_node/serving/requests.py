@@ -16,6 +16,7 @@ from edge_node.workload import (
     InferResult,
     Parameters,
     ReadPrompt,
+    RecallsTurns,
     Stop,
     TrainResult,
     UserBytes,
@@ -23,6 +24,7 @@ from edge_node.workload import (
     Workload,
     add_up,
 )
+from protos.messages.slot import Recalled
 from protos.messages.terms import Stage
 
 ARRIVAL = "arrival_s"
@@ -59,6 +61,8 @@ class RequestWorkload:
         self._workloads = (inner, *(workload for workload, _ in services))
         told = plan.inference
         self._links = told.upload_s > 0
+        self._asked_s: dict[int, float] = {}
+        """Of turns of lost nodes: when each was asked, by the number of its batch."""
         self._fixed = told.arrivals == "batches" and told.batching == "fixed" and not self._links
         self._inner_sizes = [_size_of(workload) for workload in self._workloads]
 
@@ -122,9 +126,21 @@ class RequestWorkload:
             return self._fixed_batch(batch_id, float(arrivals[0]))
         if self._fixed:
             return self._fixed_batch(batch_id, 0.0)
+        if batch_id in self._asked_s:
+            asked_s = self._asked_s[batch_id]
+            arrays = self.inner.batch(batch_id, Stage.APPLICATION)
+            return self._tagged(0, arrays, np.array([asked_s]), asked_s)
         if batch_id == 0:
             return self.template(0)  # no request arrives at this node
         raise ValueError(f"batch {batch_id} of {len(self.plan.cuts)} planned ones")
+
+    def recall(self, turns: Sequence[Recalled]) -> None:
+        """Turns of conversations that the node does not have; those of lost nodes are batches from here on. Raises
+        ValueError where there are no conversations."""
+        if not isinstance(self.inner, RecallsTurns):
+            raise ValueError(f"{type(self.inner).__name__} has no conversations")
+        self.inner.recall(turns)
+        self._asked_s.update({each.batch_id: each.asked_s for each in turns if each.lost_node})
 
     def template(self, kind: int) -> Arrays:
         """What a batch of a service looks like: peers' batches are compared with it, also at a node without requests.

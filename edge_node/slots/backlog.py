@@ -120,7 +120,7 @@ class Backlog:
         counts = [0] * (self._deadline_slots + 1)
         for batch in self._waiting:
             if batch.stage is self._stages[slot]:
-                counts[batch.deadline - slot] += 1
+                counts[max(0, batch.deadline - slot)] += 1
         return tuple(counts)
 
     def forecast(self, slot: int, horizon: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from edge_node.config import NodeConfig
 from edge_node.meters.base import restart
+from edge_node.serving.requests import RequestWorkload
 from edge_node.slots.backlog import Batch
 from edge_node.slots.errors import InvalidDecision, StaleDecision
 from edge_node.slots.going import divided
@@ -84,6 +85,7 @@ class DecisionIntake:
         if node.config.board.points:
             node.savepoint.later(node.run_at, decision.point)
         slot.awake, slot.woke = decision.awake, decision.awake and node.slept()
+        self._recall(slot, decision)
         slot.charge_uj, slot.discharge_uj = decision.charge_uj, decision.discharge_uj
         slot.own, leaving = self._divide(slot, decision)
         for send, part in zip(decision.sends, leaving, strict=True):
@@ -107,6 +109,21 @@ class DecisionIntake:
         wanted = decision.own_batches + sum(send.batches for send in decision.sends)
         taken = node.backlog.take(slot.stage, wanted)
         return divided(taken, decision.own_batches, decision.sends, self._at)
+
+    def _recall(self, slot: SlotState, decision: Decision) -> None:
+        """Take up turns of conversations that are not here; those of lost nodes join the backlog, the oldest first."""
+        if not decision.recalled:
+            return
+        workload = self._node.workloads[slot.stage]
+        assert isinstance(workload, RequestWorkload)  # check_decision
+        workload.recall(decision.recalled)
+        held = set(self._node.backlog.held())
+        taken = [
+            Batch(each.due, each.batch_id, slot.stage, slot.slot)
+            for each in decision.recalled
+            if each.lost_node
+        ]
+        self._node.backlog.put_back(batch for batch in taken if batch not in held)
 
     def _at(self, batch_id: int) -> str | None:
         """Node that the user of an own batch is at; None where users do not move."""
@@ -167,6 +184,24 @@ def check_decision(config: NodeConfig, decision: Decision) -> None:
         raise InvalidDecision(f"{name} hands over or takes more batches than move: {handed}")
     if any(send.handed for send in decision.sends) and (config.language is None or not decision.awake):
         raise InvalidDecision(f"{name} cannot read prompts for other nodes in slot {decision.slot}")
+    _check_recalled(config, decision)
     for names in ([s.executor for s in decision.sends], [g.owner for g in decision.guests]):
         if len(set(names)) != len(names) or name in names:
             raise InvalidDecision(f"peers of {name} are {names}; allowed is each other node once")
+
+
+def _check_recalled(config: NodeConfig, decision: Decision) -> None:
+    """Raises InvalidDecision for turns that are no turns of this node's users, nor of a lost node's."""
+    if not decision.recalled:
+        return
+    told = None if config.language is None else config.language.conversations
+    if told is None:
+        raise InvalidDecision(
+            f"{config.node_id} has no conversations, and was told of {decision.recalled[0]}"
+        )
+    for each in decision.recalled:
+        if (each.batch_id < len(told.own)) == bool(each.lost_node) or each.due > decision.slot:
+            raise InvalidDecision(
+                f"{config.node_id} has {len(told.own)} turns of its own, and was told in slot {decision.slot} of turn "
+                f"{each.turn} of conversation {each.conversation} as batch {each.batch_id}, due in {each.due}"
+            )

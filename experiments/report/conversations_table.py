@@ -15,6 +15,7 @@ PARTS = {
     "continued": "cache came",
     "read-again": "read again",
     "fell-back": "fell back",
+    "recalled": "from the ledger",
     "lost": "text lost",
 }
 """What later turns were answered with, in the columns' words."""
@@ -42,6 +43,7 @@ def conversations(study: Study) -> Table | None:
             Column("turns", "turns", units.count),
             Column("answered", "answered", units.count),
             Column("moved", "user moved", units.count),
+            Column("asked_again", "asked again", units.count),
             *(Column(_name(part), label, units.count) for part, label in PARTS.items()),
             Column("tokens_cached", "tokens cached", units.count),
             Column("tokens_prefilled", "prefilled", units.count),
@@ -60,7 +62,9 @@ def conversations(study: Study) -> Table | None:
         note=(
             "Later turns are answered with the cache that the node kept, with that of the node that the user left "
             "(cache came), or after the conversation was read again: by decision, because a cache that was to be used "
-            "did not come or could not be used (fell back), or because no node had its text any more (text lost). J of "
+            "did not come or could not be used (fell back), with the earlier answers from the ledger because the node "
+            "that gave them was lost or has started again (from the ledger), or with passages in their place because "
+            "the ledger does not have them either (text lost). Asked again: turns that were lost with a node. J of "
             "caches: radio at either end and network. Prices are of the turns whose users moved: their caches' bytes, "
             "and reading as it was planned, at the grid's intensity. The same answer: of turns whose conversation was "
             "gone through again without the cache. Turns that are not answered are failed or unserved requests."
@@ -84,6 +88,7 @@ def figures(rows: pd.DataFrame, turns: int | None = None) -> dict[str, Any]:
         "answered": len(answered),
         "failed": len(rows) - len(answered),
         "moved": len(moved),
+        "asked_again": int(answered["lost_node"].notna().sum()) if "lost_node" in rows else 0,
         **{_name(name): int(part.eq(name).sum()) for name in PARTS},
         "tokens_cached": int(answered["tokens_cached"].sum()),
         "tokens_prefilled": int(answered["tokens_prefilled"].sum()),

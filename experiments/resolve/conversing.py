@@ -257,6 +257,7 @@ def coordinator_turns(resolved: Resolved) -> tuple[TurnConfig, ...]:
                 conversation=turn.conversation,
                 turn=turn.turn,
                 at=names[turn.at],
+                asked_s=turn.time_s,
                 cache_bytes=history * language.cache_bytes_per_token,
                 read_again_j=reading_j(language, resolved.boards[turn.at], history),
             )

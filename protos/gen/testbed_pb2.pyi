@@ -65,6 +65,7 @@ class RequestPart(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REQUESTPART_READ_AGAIN: _ClassVar[RequestPart]
     REQUESTPART_FELL_BACK: _ClassVar[RequestPart]
     REQUESTPART_LOST: _ClassVar[RequestPart]
+    REQUESTPART_RECALLED: _ClassVar[RequestPart]
 
 class Good(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -124,6 +125,7 @@ REQUESTPART_CONTINUED: RequestPart
 REQUESTPART_READ_AGAIN: RequestPart
 REQUESTPART_FELL_BACK: RequestPart
 REQUESTPART_LOST: RequestPart
+REQUESTPART_RECALLED: RequestPart
 GOOD_UNSPECIFIED: Good
 GOOD_ENERGY: Good
 GOOD_WORK: Good
@@ -464,7 +466,7 @@ class Guest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., batches: _Optional[int] = ..., handed: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s", "self_managed", "remaining_s", "missed", "point")
+    __slots__ = ("node_id", "epoch", "slot", "stage", "awake", "own_batches", "sends", "guests", "export_uj", "charge_uj", "discharge_uj", "deadline_s", "self_managed", "remaining_s", "missed", "point", "recalled")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -481,6 +483,7 @@ class Decision(_message.Message):
     REMAINING_S_FIELD_NUMBER: _ClassVar[int]
     MISSED_FIELD_NUMBER: _ClassVar[int]
     POINT_FIELD_NUMBER: _ClassVar[int]
+    RECALLED_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     epoch: int
     slot: int
@@ -497,7 +500,36 @@ class Decision(_message.Message):
     remaining_s: float
     missed: bool
     point: int
-    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ..., self_managed: bool = ..., remaining_s: _Optional[float] = ..., missed: bool = ..., point: _Optional[int] = ...) -> None: ...
+    recalled: _containers.RepeatedCompositeFieldContainer[Recalled]
+    def __init__(self, node_id: _Optional[str] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., stage: _Optional[_Union[Stage, str]] = ..., awake: bool = ..., own_batches: _Optional[int] = ..., sends: _Optional[_Iterable[_Union[Send, _Mapping]]] = ..., guests: _Optional[_Iterable[_Union[Guest, _Mapping]]] = ..., export_uj: _Optional[int] = ..., charge_uj: _Optional[int] = ..., discharge_uj: _Optional[int] = ..., deadline_s: _Optional[float] = ..., self_managed: bool = ..., remaining_s: _Optional[float] = ..., missed: bool = ..., point: _Optional[int] = ..., recalled: _Optional[_Iterable[_Union[Recalled, _Mapping]]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("turn", "tokens", "text_bytes")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    turn: int
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    text_bytes: int
+    def __init__(self, turn: _Optional[int] = ..., tokens: _Optional[_Iterable[int]] = ..., text_bytes: _Optional[int] = ...) -> None: ...
+
+class Recalled(_message.Message):
+    __slots__ = ("conversation", "turn", "batch_id", "answers", "lost_node", "due", "asked_s")
+    CONVERSATION_FIELD_NUMBER: _ClassVar[int]
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    LOST_NODE_FIELD_NUMBER: _ClassVar[int]
+    DUE_FIELD_NUMBER: _ClassVar[int]
+    ASKED_S_FIELD_NUMBER: _ClassVar[int]
+    conversation: int
+    turn: int
+    batch_id: int
+    answers: _containers.RepeatedCompositeFieldContainer[Answer]
+    lost_node: str
+    due: int
+    asked_s: float
+    def __init__(self, conversation: _Optional[int] = ..., turn: _Optional[int] = ..., batch_id: _Optional[int] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., lost_node: _Optional[str] = ..., due: _Optional[int] = ..., asked_s: _Optional[float] = ...) -> None: ...
 
 class MarketTerms(_message.Message):
     __slots__ = ("kind", "intensity_g_per_kwh", "later_g_per_kwh", "scarcity", "offload_cap_fraction", "transfer_cap_fraction", "net_j_per_byte", "bytes_per_batch", "offloadable", "unit_j", "unit_batches", "unit_g_per_j", "unserved_g", "rho", "work_weight", "relaxation")
@@ -730,7 +762,7 @@ class Usage(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ..., duration_s: _Optional[float] = ..., harvest_metered: _Optional[_Union[Metered, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[ServedRequest, _Mapping]]] = ...) -> None: ...
 
 class ServedRequest(_message.Message):
-    __slots__ = ("owner", "batch_id", "place", "cached_tokens", "prefilled_tokens", "tokens_out", "prefill_uj", "decode_uj", "waste_uj", "half_width_uj", "latency_s", "first_token_s", "token_gap_s", "content_bits", "wire_bytes", "failed", "part", "cache_bytes", "same")
+    __slots__ = ("owner", "batch_id", "place", "cached_tokens", "prefilled_tokens", "tokens_out", "prefill_uj", "decode_uj", "waste_uj", "half_width_uj", "latency_s", "first_token_s", "token_gap_s", "content_bits", "wire_bytes", "failed", "part", "cache_bytes", "same", "answer", "answer_bytes")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
@@ -750,6 +782,8 @@ class ServedRequest(_message.Message):
     PART_FIELD_NUMBER: _ClassVar[int]
     CACHE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SAME_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_BYTES_FIELD_NUMBER: _ClassVar[int]
     owner: str
     batch_id: int
     place: int
@@ -769,7 +803,9 @@ class ServedRequest(_message.Message):
     part: RequestPart
     cache_bytes: int
     same: bool
-    def __init__(self, owner: _Optional[str] = ..., batch_id: _Optional[int] = ..., place: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., prefilled_tokens: _Optional[int] = ..., tokens_out: _Optional[int] = ..., prefill_uj: _Optional[int] = ..., decode_uj: _Optional[int] = ..., waste_uj: _Optional[int] = ..., half_width_uj: _Optional[int] = ..., latency_s: _Optional[float] = ..., first_token_s: _Optional[float] = ..., token_gap_s: _Optional[float] = ..., content_bits: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., failed: _Optional[str] = ..., part: _Optional[_Union[RequestPart, str]] = ..., cache_bytes: _Optional[int] = ..., same: bool = ...) -> None: ...
+    answer: _containers.RepeatedScalarFieldContainer[int]
+    answer_bytes: int
+    def __init__(self, owner: _Optional[str] = ..., batch_id: _Optional[int] = ..., place: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., prefilled_tokens: _Optional[int] = ..., tokens_out: _Optional[int] = ..., prefill_uj: _Optional[int] = ..., decode_uj: _Optional[int] = ..., waste_uj: _Optional[int] = ..., half_width_uj: _Optional[int] = ..., latency_s: _Optional[float] = ..., first_token_s: _Optional[float] = ..., token_gap_s: _Optional[float] = ..., content_bits: _Optional[int] = ..., wire_bytes: _Optional[int] = ..., failed: _Optional[str] = ..., part: _Optional[_Union[RequestPart, str]] = ..., cache_bytes: _Optional[int] = ..., same: bool = ..., answer: _Optional[_Iterable[int]] = ..., answer_bytes: _Optional[int] = ...) -> None: ...
 
 class Metered(_message.Message):
     __slots__ = ("kind", "energy_uj", "half_width_uj", "bias_uj", "rate_hz", "coverage_fraction", "gaps", "window_s")

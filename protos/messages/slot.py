@@ -54,6 +54,34 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a language model answered in one turn of a conversation, as the ledger has it."""
+
+    turn: int
+    tokens: tuple[int, ...]
+    text_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Part of a decision: a turn whose node does not have the conversation. It is an own batch of the node, or one of
+    a node that was lost, which this node answers in its place."""
+
+    conversation: int
+    turn: int
+    batch_id: int
+    """Its number at this node; one of a lost node has a number after all that the node was configured with."""
+    answers: tuple[Answer, ...]
+    """Of the turns before, as far as they are in the ledger."""
+    lost_node: str = ""
+    """Node that it was lost with; empty: it is this node's own."""
+    due: int = 0
+    """Of one of a lost node: slot in which it should have been answered."""
+    asked_s: float = 0.0
+    """Likewise: when it was asked, seconds of slot time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One node's part of the slot's decision. Executed once, refused when stale (older or repeated epoch, slot)."""
 
@@ -84,6 +112,9 @@ class Decision:
     """The slot's time went by while the one before overran: nobody works in it."""
     point: int = 0
     """Operating point of the board, by its number in ``NodeProfile.points``; 0: full speed."""
+    recalled: tuple[Recalled, ...] = ()
+    """Turns of conversations that this node does not have, or has from a lost node; those of lost nodes count among
+    ``own_batches``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +261,10 @@ class ServedRequest:
     """Of the prompt's cache as it travelled; 0 of a whole request."""
     same: bool | None = None
     """Whether the answer with the cache was the same as without it; None: not tried, which costs the whole request."""
+    answer: tuple[int, ...] = ()
+    """Of a turn of a conversation: its tokens, so that the conversation survives the node. Empty of other requests."""
+    answer_bytes: int = 0
+    """Of its text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class RequestPart(StrEnum):
     """Answered a later turn of a user who had moved here, and read the conversation again, as was decided."""
     FELL_BACK = "fell-back"
     """Likewise, because the cache that was to be used did not come, was dropped, or could not be used."""
+    RECALLED = "recalled"
+    """Likewise, with the earlier answers from the ledger: the node that had them was lost, or has started again."""
     LOST = "lost"
     """Likewise, where the text of its earlier answers was lost: passages of the same lengths stand in for them."""
 

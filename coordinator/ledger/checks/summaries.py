@@ -93,6 +93,12 @@ class Summaries:
                     "summary", item.where, f"{name} is {said[name]}, the slot's entries make it {value}"
                 )
 
+    @staticmethod
+    def _taken(decision: Mapping[str, Any], node: str) -> int:
+        """Turns of lost nodes that a node was told to answer."""
+        told = (one for one in decision["plan"]["decisions"] if one["node_id"] == node)
+        return sum(bool(each["lost_node"]) for one in told for each in one.get("recalled", ()))
+
     def _missed(self, slot: int, node: str) -> int:
         """(D4): own batches at their deadline that no node ran, and batches that were sent and not run."""
         decision, usage = self._facts.decisions[slot], self._facts.usage.get((slot, node))
@@ -100,7 +106,7 @@ class Summaries:
         if chosen is not None and decision["stage"] in TRAINING and node not in chosen:
             return 0
         told = self._telemetry.get((slot, node)) or (usage or {}).get("own_work")
-        due = 0 if told is None else told["backlog_batches"][0]
+        due = 0 if told is None else told["backlog_batches"][0] + self._taken(decision, node)
         moved = () if usage is None else usage["moved"]
         away = self._away[slot, node]
         delivered = max(away, sum(one["batches"] for one in moved if one["sent"]))

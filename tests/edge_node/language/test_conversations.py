@@ -13,6 +13,7 @@ from edge_node.language.asked import requests_of
 from edge_node.language.conversations import Conversations, Spoken
 from edge_node.language.prompt_cache import Kin, PromptCache
 from edge_node.language.prompts import TOKENS, Corpus
+from protos.messages.slot import Answer, Recalled
 
 CORPUS = Corpus(np.arange(100, 400, dtype=np.int32), np.arange(301, dtype=np.int64) * 4)
 OWN = tuple(UserTurn(conversation=c, turn=k, at="n1") for c, k in ((0, 0), (0, 1), (0, 2), (1, 2)))
@@ -97,3 +98,51 @@ def test_a_node_where_no_turn_begins_still_has_a_batch_to_compare_with() -> None
     assert {name: array.dtype for name, array in batch.items()} == {
         name: array.dtype for name, array in made().batch(2).items()
     }
+
+
+def test_answers_from_the_ledger_make_a_conversation_whole() -> None:
+    there = made()
+    first, answers = requests_of(there.batch(0))[0], []
+    for turn, words in enumerate(((7, 8, 9), (4, 5, 6))):
+        (asked,) = requests_of(there.batch(turn))
+        there.keep(0, turn + 1, Spoken((*asked.tokens, *words), asked.text_bytes + 12, 0, None))
+        answers.append(Answer(turn, words, 12))
+    (wanted,) = requests_of(there.batch(2))
+    here = made()
+    here.recall([Recalled(0, 2, 2, tuple(answers))])
+    (asked,) = requests_of(here.batch(2))
+    assert asked.tokens == wanted.tokens
+    assert asked.text_bytes == wanted.text_bytes
+    assert asked.turn is not None
+    assert (asked.turn.known, asked.turn.read_from) == (True, 2)
+    known = here.before(0, 2)
+    assert known is not None
+    assert known.recalled
+    assert known.cache is None
+    assert asked.tokens[:10] == first.tokens
+
+
+def test_a_turn_of_a_lost_node_is_a_batch_after_all_own_ones() -> None:
+    node = made()
+    node.recall([Recalled(5, 1, 4, (Answer(0, (7, 8, 9), 12),), "n9", 0, 3.0)])
+    (asked,) = requests_of(node.batch(4))
+    assert asked.turn is not None
+    assert (asked.turn.conversation, asked.turn.turn, asked.turn.known) == (5, 1, True)
+    assert asked.tokens[10:13] == [7, 8, 9]
+
+
+@pytest.mark.parametrize("words", [(7, 8), (7, 8, 2**31), ()])
+def test_an_answer_that_cannot_be_part_of_the_prompt_is_not_used(words: tuple[int, ...]) -> None:
+    node = made()
+    node.recall([Recalled(0, 1, 1, (Answer(0, words, 12),))])
+    (asked,) = requests_of(node.batch(1))
+    assert asked.turn is not None
+    assert not asked.turn.known
+
+
+def test_what_was_answered_here_goes_before_what_the_ledger_has() -> None:
+    node = made()
+    before = spoken(node, 0)
+    node.recall([Recalled(0, 1, 1, (Answer(0, (1, 2, 3), 12),))])
+    node.keep(0, 1, before)
+    assert node.before(0, 1) == before

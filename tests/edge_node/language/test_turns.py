@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from edge_node.language.model_file import model_file
 from edge_node.language.shape import shape_of
 from edge_node.workload import HANDED, Arrays, RequestUse
 from protos.messages.parcels import HandedPrompt
+from protos.messages.slot import Answer, Recalled
 from protos.messages.terms import Component, RequestPart, Stage
 from tests.edge_node.language.test_work import Node as PlainNode
 from tests.language_model import fetched_model
@@ -46,6 +49,20 @@ def config() -> LanguageConfig:
         cache_bytes_per_token=shape.cache_bytes_per_token,
         conversations=TOLD.model_copy(update={"own": OWN}),
     )
+
+
+EMPTY: dict[str, Any] = {
+    "batch_id": 0,
+    "place": 0,
+    "tokens": 0,
+    "first_token": 0,
+    "first_text": b"",
+    "read_s": 0.0,
+    "kin": "none",
+    "sha256": hashlib.sha256(b"").hexdigest(),
+    "cache": b"",
+}
+"""A prompt without its cache: the turn is read as a whole."""
 
 
 class Node(PlainNode):
@@ -145,3 +162,28 @@ def test_a_server_that_died_gets_its_cache_back(pair: tuple[Node, Node]) -> None
     os.kill(one.server.pid, signal.SIGKILL)
     assert counts(one.turn(0, 1)) == (RequestPart.KEPT, 45, 13, 6)
     assert one.server.restarts == 1
+
+
+def test_a_lost_conversation_is_read_again_with_the_answers_of_the_ledger(pair: tuple[Node, Node]) -> None:
+    """The answer is the one of a node that reads the whole conversation; what it read and wrote is in the use."""
+    one, two = pair
+    said = [one.turn(0, turn) for turn in range(2)]
+    assert [len(use.answer) for use in said] == [6, 6]
+    answers = tuple(Answer(turn, use.answer, use.answer_bytes) for turn, use in enumerate(said))
+    two.work.recall([Recalled(0, 2, 2, answers)])
+    assert two.asked(0, 2)["tokens"].tolist() == one.asked(0, 2)["tokens"].tolist()
+    use = two.turn(0, 2)
+    assert counts(use) == (RequestPart.RECALLED, 0, 76, 6)
+    assert use.answer == one.take(one.asked(0, 2), HandedPrompt(**EMPTY)).answer
+    assert counts(two.turn(0, 3)) == (RequestPart.KEPT, 81, 13, 6)
+
+
+def test_a_turn_goes_on_from_one_that_was_asked_again_in_the_same_slot(pair: tuple[Node, Node]) -> None:
+    """Batches of a slot are made before the first of them is answered."""
+    one, two = pair
+    first = one.turn(0, 0)
+    number = len(OWN)
+    two.work.recall([Recalled(0, 1, number, (Answer(0, first.answer, first.answer_bytes),), "n9", 0, 1.0)])
+    late, own = two.work.batch(number, Stage.APPLICATION), two.asked(0, 2)
+    assert counts(two.take(late, None)) == (RequestPart.RECALLED, 0, 58, 6)
+    assert counts(two.take(own, None)) == (RequestPart.KEPT, 63, 13, 6)
