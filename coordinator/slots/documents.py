@@ -19,6 +19,9 @@ def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
         del body["harvest_metered"]
     if isinstance(message, Usage) and not message.requests:
         del body["requests"]  # of nodes that serve a language model
+    for one in body.get("requests", ()):
+        if not one["answer"]:
+            del one["answer"], one["answer_bytes"]  # of turns of conversations
     if isinstance(message, Telemetry) and not message.battery_was_read:
         del body["battery_was_read"]
     if isinstance(message, Telemetry) and not message.work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from carbon_data.units import to_micro
 from edge_node.meters.base import spread
@@ -14,6 +14,11 @@ from protos.messages.terms import Component, RequestPart, Stage
 from protos.validation import safe_text
 
 REASON_LETTERS = 200
+TOKEN_BYTES = 5
+"""Of a token in a message, at most: numbers below 2^35."""
+MOST_ANSWER_BYTES = 64 * 1024
+"""Of the answers of turns in a reading, which has 256 KiB in all (choice): of a conversation whose answers are not in
+the ledger, the text is lost with its node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,18 @@ def served(asked: Sequence[Asked], lines: Iterable[EnergyLine]) -> tuple[ServedR
     work = _divided(energies[Component.COMPUTE], weights if all(failed) else of_work, failed, all(failed))
     static = spread(energies[Component.STATIC], [use.seconds for use in uses])
     waste = spread(energies[Component.WASTE], of_waste) if any(failed) else [0] * len(uses)
-    return tuple(
-        _served(each, *own) for each, own in zip(asked, zip(work, static, waste, strict=True), strict=True)
-    )
+    divided = zip(work, static, waste, strict=True)
+    return _within(_served(each, *own) for each, own in zip(asked, divided, strict=True))
+
+
+def _within(told: Iterable[ServedRequest]) -> tuple[ServedRequest, ...]:
+    """Without the answers of turns beyond what a reading has room for."""
+    found, left = [], MOST_ANSWER_BYTES
+    for each in told:
+        size = TOKEN_BYTES * len(each.answer)
+        found.append(each if size <= left else replace(each, answer=(), answer_bytes=0))
+        left -= size if size <= left else 0
+    return tuple(found)
 
 
 def _divided(total_uj: int, weights: Sequence[float], failed: Sequence[bool], to_any: bool) -> list[int]:

@@ -180,7 +180,7 @@ def test_batches_missed_by_a_node_are_those_of_its_own_figures(kit: Any) -> None
     )
     usage = Usage("n00", "boot", 1, 9, 4, (), 0, (), moved, 0)
     told = {node: Telemetry(node, "boot", 1, 4, 0, (0,), (due, 9)) for node, due in (("n00", 5), ("n01", 4))}
-    decisions: dict[str, Any] = dict.fromkeys(("n00", "n01", "n02"))
+    decisions: dict[str, Any] = dict.fromkeys(("n00", "n01", "n02"), SimpleNamespace(recalled=()))
     plan = SlotPlan(9, 4, (), (), "rule", None, 0.0)
 
     def slot(stage: Stage, selected: frozenset[str] | None) -> SlotState:

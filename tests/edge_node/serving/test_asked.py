@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge_node.serving import asked as module
 from edge_node.serving.asked import Asked, served, timed
 from edge_node.serving.tally import Service
 from edge_node.workload import RequestUse
@@ -54,6 +55,14 @@ def test_where_all_failed_every_joule_is_waste() -> None:
 def test_without_a_reading_of_each_they_share_by_seconds() -> None:
     found = served(asked(replace(USE, compute_j=None, seconds=3.0), USE), lines(1_000_000, 0, 0))
     assert [one.prefill_uj + one.decode_uj for one in found] == [750_000, 250_000]
+
+
+def test_answers_of_turns_are_told_as_far_as_a_reading_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 20)
+    uses = [replace(USE, answer=answer, answer_bytes=9) for answer in ((1, 2), (3, 4, 5), (6, 7), ())]
+    found = served(asked(*uses), lines(10, 0, 0))
+    assert [one.answer for one in found] == [(1, 2), (), (6, 7), ()]
+    assert [one.answer_bytes for one in found] == [9, 0, 9, 9]
 
 
 def test_no_requests_no_records() -> None:
