@@ -23,7 +23,7 @@ from edge_node.slots.node import EdgeNode
 from protos.codec import ProtocolError, safe_text
 from protos.messages.parcels import Parcel, Receipt
 from protos.messages.slot import CloseSlot
-from protos.messages.stream import ClockQuestion, DownMessage, Refusal, Welcome
+from protos.messages.stream import Ack, ClockQuestion, DownMessage, Refusal, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,8 @@ class Attendance:
         if isinstance(message, ClockQuestion):  # not in turn: waiting would count as the message's way
             await stream.say(self._node.clock(message))
             return
+        if isinstance(message, Ack) and self._node.knows(message):
+            return
         if isinstance(message, Refusal):
             log.info("%s: refused (%s): %s", self._node.node_id, message.code, message.reason)
             if message.code in FATAL_REFUSALS:
@@ -204,6 +206,8 @@ class Attendance:
                 self._lease.fence()
                 raise Silence(f"no message for {fence_s:g} s")
             await stream.say(self._node.heartbeat(time.monotonic_ns()))
+            if self._node.has_nothing_to_say():
+                continue
             await self._send(stream, await self._in_turn(lambda: tick(self._node)))
 
     def _refused(self, message: DownMessage) -> None:

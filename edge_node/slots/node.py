@@ -177,6 +177,14 @@ class EdgeNode:
         with self._lock:
             self._recovery.acknowledged(ack)
 
+    def knows(self, ack: Ack) -> bool:
+        """Whether ``acknowledged`` would change nothing, as with most answers to heartbeats. Does not wait."""
+        return self._recovery.knows(ack)
+
+    def has_nothing_to_say(self) -> bool:
+        """Whether ``tick`` would do nothing, as while the node works. Does not wait."""
+        return self._recovery.has_nothing_to_say()
+
     def unacknowledged(self) -> list[UpMessage]:
         """Readings to send again on a new stream, in order."""
         with self._lock:

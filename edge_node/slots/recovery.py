@@ -16,6 +16,7 @@ class Recovery:
 
     def __init__(self, node: NodeState, before: BeforeDecision, reading: Reading) -> None:
         self._node, self._before, self._reading = node, before, reading
+        self._acknowledged_seq = -1
 
     def unacknowledged(self) -> list[UpMessage]:
         """Readings to send again on a new stream, in order. Telemetry is not among them: ``tick`` makes a new one."""
@@ -25,6 +26,15 @@ class Recovery:
         """Everything up to ``ack.seq`` is committed, and what the coordinator says about it has come."""
         self._node.outbox.acknowledge(ack.seq)
         self._node.heard_all = True
+        self._acknowledged_seq = max(self._acknowledged_seq, ack.seq)
+
+    def knows(self, ack: Ack) -> bool:
+        """Whether ``acknowledged`` would change nothing. May be asked without the node's lock."""
+        return self._node.heard_all and ack.seq <= self._acknowledged_seq
+
+    def has_nothing_to_say(self) -> bool:
+        """Whether ``tick`` would do nothing. May be asked without the node's lock."""
+        return not self._node.in_doubt and not self._before.expected()
 
     def tick(self) -> list[UpMessage]:
         """Once per heartbeat: settle doubts after a reconnection, and say again what was not acknowledged.

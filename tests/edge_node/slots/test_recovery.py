@@ -103,3 +103,23 @@ def test_a_node_in_doubt_goes_on_only_after_an_acknowledgement_of_its_new_stream
     (told,) = node.tick()
     assert isinstance(told, Telemetry)
     assert (told.slot, told.battery_uj) == (1, settlement.battery_after_uj)
+
+
+def test_what_would_change_nothing_is_known_without_the_lock(make_node: MakeNode, model: Parameters) -> None:
+    """Between heartbeats of a node at work: neither its tick nor an acknowledgement of nothing new does anything."""
+    node = make_node()
+    welcome(node)
+    assert not node.knows(Ack("n0", 0)), "the first on a new stream settles doubts"
+    told = node.telemetry()
+    assert not node.has_nothing_to_say(), "telemetry is said until it is acknowledged"
+    node.acknowledged(Ack("n0", told.seq))
+    assert node.knows(Ack("n0", told.seq))
+    node.on_decision(decide("n0", 0, own=6))
+    assert node.has_nothing_to_say()
+    assert node.tick() == []
+    node.execute(model)
+    assert node.has_nothing_to_say()
+    usage = node.close(CloseSlot(1, 0))
+    assert not node.knows(Ack("n0", usage.seq))
+    node.on_welcome(Welcome("run", 1, 2.0, 6.0, 1))
+    assert not node.has_nothing_to_say(), "it is in doubt"
