@@ -77,31 +77,31 @@ class Stage:
         """Bounds of the three states."""
         p = self._program
         best = [np.full(p.harvest_j.shape, -np.inf) for _ in range(3)]
-        for load_price, bus_price in self._candidates():
-            supply = self._supply(bus_price)
-            margins, limits = self._items(load_price)
+        states = (
+            (p.static_j, data.capacity),
+            (data.asleep_j, None),
+            (p.static_j + data.wake_j, data.capacity_waking),
+        )
+        for load_price, bus_prices in self._candidates():
+            margins, limits = _cheapest_first(*self._items(load_price))
             sent = self._sent(load_price)
-            states = (
-                (p.static_j, data.capacity),
-                (data.asleep_j, None),
-                (p.static_j + data.wake_j, data.capacity_waking),
-            )
-            for found, (load, capacity) in zip(best, states, strict=True):
-                value = supply + sent + load_price * load
-                if capacity is not None:
-                    value = value + _filled(margins, limits, capacity)
-                np.maximum(found, value, out=found)
+            runs = [0.0 if most is None else _filled(margins, limits, most) for _, most in states]
+            draws = [load_price * load for load, _ in states]
+            for bus_price in bus_prices:
+                around = self._supply(bus_price) + sent
+                for found, drawn, run in zip(best, draws, runs, strict=True):
+                    np.maximum(found, around + drawn + run, out=found)
         return Stages(*best)
 
-    def _candidates(self) -> Iterator[tuple[Floats, Floats]]:
-        """Prices p of load and b on the bus, (T, N) each, at which some flow turns."""
+    def _candidates(self) -> Iterator[tuple[Floats, list[Floats]]]:
+        """Prices p of load, and those b on the bus beside each, (T, N) each, at which some flow turns."""
         zero = np.zeros_like(self._sell)
         turns = (self._most_load, self._sell, self._store, self._draw, zero)
         for load in turns:
             load_price = np.clip(load, 0.0, self._most_load)
-            yield load_price, load_price
-            for bus in (self._sell, self._store, self._draw):
-                yield load_price, np.clip(bus, load_price, np.maximum(self._most_bus, load_price))
+            most = np.maximum(self._most_bus, load_price)
+            others = [np.clip(bus, load_price, most) for bus in (self._sell, self._store, self._draw)]
+            yield load_price, [load_price, *others]
 
     def _supply(self, bus: Floats) -> Floats:
         """What the green bus brings, at ``bus`` a joule."""
@@ -138,10 +138,14 @@ class Stage:
         return value
 
 
+def _cheapest_first(margins: Floats, limits: Floats) -> tuple[Floats, Floats]:
+    """Batches of every slot in the order of their reduced costs."""
+    order = np.argsort(margins, axis=0, kind="stable")
+    return np.take_along_axis(margins, order, 0), np.take_along_axis(limits, order, 0)
+
+
 def _filled(margins: Floats, limits: Floats, capacity: Floats) -> Floats:
     """(T, N) least cost of a slot's batches, cheapest first as far as there is time."""
-    order = np.argsort(margins, axis=0, kind="stable")
-    margins, limits = np.take_along_axis(margins, order, 0), np.take_along_axis(limits, order, 0)
     value, left = np.zeros_like(capacity), capacity
     for margin, limit in zip(margins, limits, strict=True):
         put = np.minimum(limit, left)
