@@ -9,8 +9,10 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from carbon_data.types import DataError
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import Asker
+from edge_node.language.memory import MemoryShort, require_memory
 from edge_node.language.model_file import ModelFile, model_file
 from edge_node.language.prompt_cache import CacheError, Kin, PromptCache, put, take
 from edge_node.language.prompts import Corpus, tokenised
@@ -29,12 +31,16 @@ class NodeServer:
         config: Which model, and how it is served.
 
     Raises:
-        DataError: the model's file is missing, is none, or is another.
+        DataError: the model's file is missing, is none, or is another, or this machine lacks memory for the server.
     """
 
     def __init__(self, node_id: str, config: LanguageConfig) -> None:
         self._node_id, self._config = node_id, config
         self.model = checked_model(config.path, config.sha256)
+        try:
+            require_memory(config, self.model.path.stat().st_size)
+        except MemoryShort as error:
+            raise DataError(f"{node_id}: {error}") from error
         self._server: LanguageServer | None = None
         self._asker: Asker | None = None
         self._corpus: Corpus | None = None

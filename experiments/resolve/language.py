@@ -18,6 +18,7 @@ from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits
 from experiments.resolve.conversing import refuse_conversations
 from experiments.resolve.request_trace import Requests
+from experiments.resolve.server_memory import refuse_without_memory
 from experiments.resolve.token_costs import token_costs
 from experiments.scenario.model import Scenario
 from experiments.scenario.work import InferenceSpec, LanguageSpec, TaskSpec
@@ -130,6 +131,7 @@ def language_of(scenario: Scenario) -> LanguageConfig:
                 f"prompts of {config.prompt_tokens} and answers of {config.answer_tokens} tokens do not fit the "
                 f"context of {config.context_tokens}: shorten them, or raise task.llm.context_tokens"
             )
+    refuse_without_memory(scenario, config, found.path)
     return config.model_copy(update={"longest_tokens": config.prompt_tokens})
 
 
