@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
+from experiments.studies.terminal.users_executed import beside_each_other
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def executed_users_for_people(facts: pd.DataFrame, measured: pd.DataFrame) -> Sh
     """Milliseconds, bytes and accuracy by option, users and offset: executed, and simulated."""
     milliseconds = _times(1e3, 2)
     return _shown(
-        facts.merge(measured, on=["option", "users", "apart_s", "frames"], validate="one_to_one"),
+        beside_each_other(facts, measured),
         OPTION,
         _Column("users", "users"),
         _Column("ms apart", "apart_s", _times(1e3, 0)),

@@ -65,7 +65,7 @@ from experiments.studies.terminal.settings import (
 from experiments.studies.terminal.smaller_figure import smaller_networks
 from experiments.studies.terminal.training import Data, Models, load_data, save_models, steps, train_models
 from experiments.studies.terminal.users import SCENES
-from experiments.studies.terminal.users_executed import DISTANCE_M, RUNS, executed_users
+from experiments.studies.terminal.users_executed import DISTANCE_M, RUNS, beside_each_other, executed_users
 from experiments.studies.terminal.users_executed import judge as judge_executed_users
 from experiments.studies.terminal.users_figure import several_users
 from experiments.studies.terminal.video_training import FILE as RECURRENT_FILE
@@ -111,7 +111,8 @@ def reproduce_terminal(output: Path, full: bool, console: Console | None, seed: 
 
     Returns:
         ``checks`` (verdict, statement, ours), ``statements`` (where offloading lowers terminal joules and raises
-        system joules), ``tables`` and ``figures`` (paths), ``page`` and ``run`` (the folder).
+        system joules), ``users_executed`` (rows), ``tables`` and ``figures`` (paths), ``page`` and ``run`` (the
+        folder).
 
     Raises:
         experiments.errors.RunError: the link broke, or its two ends counted different bytes.
@@ -154,6 +155,9 @@ def _reproduce(output: Path, extent: Extent, console: Console | None, seed: int)
         "checks": results.checks,
         "statements": results.statements,
         "walk": results.walk_facts,
+        "users_executed": beside_each_other(
+            results.tables["users_executed"], results.measured["users_executed"]
+        ).to_dict("records"),
         "data": {"name": data.source.name, "origin": data.source.origin, "test_examples": len(data.test)},
         "seed": seed,
         "extent": asdict(extent),

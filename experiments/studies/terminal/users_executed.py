@@ -197,6 +197,11 @@ def _measured(
     }
 
 
+def beside_each_other(executed: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Both tables of ``executed_users`` as one, row by row."""
+    return executed.merge(measured, on=["option", "users", "apart_s", "frames"], validate="one_to_one")
+
+
 def judge(executed: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The verdict, from the first table of ``executed_users``."""
     both = executed[executed["users"] == TOGETHER]

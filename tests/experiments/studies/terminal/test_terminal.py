@@ -38,6 +38,9 @@ def test_the_study_runs_and_repeats_itself(tmp_path: Path, monkeypatch: pytest.M
     assert sent.groupby("option")["up_bytes"].nunique().max() == 1
     report = json.loads((tmp_path / "a" / "checks.json").read_text())
     assert report["models"] == json.loads((tmp_path / "b" / "checks.json").read_text())["models"]
+    facts = pd.read_csv(first["tables"]["users_executed"])
+    assert [row["served"] for row in report["users_executed"]] == facts["served"].tolist()
+    assert all(row["latency_wall_s"] > 0 for row in report["users_executed"])
     page = Path(first["page"]).read_text()
     assert "<svg" in page
     assert "claim" not in page.lower()
