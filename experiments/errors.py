@@ -9,6 +9,14 @@ class UsageError(Exception):
     """Bad input: refused before anything starts, exit code 2. The message says what to do next."""
 
 
+class PlacedError(UsageError):
+    """Bad input whose message names the ``file`` with line and key."""
+
+    def __init__(self, message: str, file: str = "") -> None:
+        self.file = file
+        super().__init__(message)
+
+
 class RunError(Exception):
     """A run that started and could not be finished: exit code 1."""
 

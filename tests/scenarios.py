@@ -101,6 +101,55 @@ def serving_scenario(**changes: Any) -> str:
     return SERVING.format(**values)
 
 
+LEARNING = """name = "learning"
+policy = "local"
+[time]
+start = 2022-06-21T12:00:00Z
+[stages]
+preparation = 0
+development = {rounds}
+application = {application}
+recycling = 0
+[task]
+data = "digits"
+batch_size = 16
+local_epochs = 1
+batches_per_slot = {batches}
+{task}
+[inference]
+batches_per_slot = 1
+[fleet]
+{fleet}
+{tables}
+[[nodes]]
+zone = "DE"
+count = {nodes}
+"""
+
+
+def learning_scenario(
+    task: str = "",
+    *,
+    rounds: int = 3,
+    application: int = 0,
+    batches: int = 3,
+    fleet: str = 'kind = "inprocess"',
+    tables: str = "",
+    nodes: int = 3,
+) -> str:
+    """Rounds of equal nodes, from noon, and slots that serve. ``task``, ``fleet``: further keys of these tables, and
+    tables below them."""
+    return LEARNING.format(
+        task=task,
+        rounds=rounds,
+        application=application,
+        batches=batches,
+        fleet=fleet,
+        tables=tables,
+        nodes=nodes,
+    )
+
+
 def one_node_config(folder: Path) -> CoordinatorConfig:
     """Of a coordinator with one node and one slot, as a process of its own takes it."""
     return CoordinatorConfig(

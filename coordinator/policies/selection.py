@@ -46,7 +46,11 @@ class ClientsPerRound:
 
     def count(self, fleet: Fleet) -> int:
         """n for this fleet."""
-        return min(fleet.size, -(-fleet.size // 2) if self.clients is None else self.clients)
+        return self.most_of(fleet.size)
+
+    def most_of(self, nodes: int) -> int:
+        """n of so many nodes."""
+        return min(nodes, -(-nodes // 2) if self.clients is None else self.clients)
 
 
 def select(fleet: Fleet, chosen: Ints, **notes: float) -> FleetDecision:

@@ -85,6 +85,8 @@ def clipped(update: Mapping[str, NDArray[np.float64]], norm: float) -> dict[str,
     """An update scaled to an L2 norm of at most ``norm``. Raises ValueError for one that is not finite."""
     length = math.sqrt(sum(float(np.square(array).sum()) for array in update.values()))
     if not math.isfinite(length):
-        raise ValueError(f"the update has a norm of {length}; lower task.learning_rate")
+        raise ValueError(
+            f"the update has a norm of {length}; lower task.learning_rate, or the noise of task.privacy"
+        )
     scale = min(1.0, norm / length) if length else 1.0
     return {name: array * scale for name, array in update.items()}

@@ -10,7 +10,7 @@ from experiments.commands.options import JsonOption, ScenarioArgument
 from experiments.commands.output import print_facts, print_json, say
 from experiments.resolve.connect import connect
 from experiments.resolve.prepare import describe, open_scenario
-from experiments.resolve.resolve import resolve
+from experiments.resolve.resolve import resolve_single
 
 
 def check(
@@ -21,7 +21,7 @@ def check(
         typer.Option("--connect", help="Ask every live service of the scenario once, and show its answer."),
     ] = False,
 ) -> None:
-    resolved = resolve(open_scenario(scenario))
+    resolved = resolve_single(open_scenario(scenario))
     for warning in resolved.warnings:
         say("warning:", warning)
     answers = connect(resolved) if ask else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator.policies.registry import Traits, takes, traits_of
+from coordinator.policies.registry import Traits, make_policy, takes, traits_of
 from experiments.scenario.model import Scenario
 
 SECONDS_PER_DAY = 86_400.0
@@ -32,6 +32,16 @@ def needs_truth(scenario: Scenario) -> bool:
 def follows_users(scenario: Scenario) -> bool:
     """Whether the policy has turns of conversations answered where their users are."""
     return chosen_traits(scenario).follows_users
+
+
+def trained_at_most(scenario: Scenario) -> int:
+    """Nodes that the policy has train in one round, at most: all but where it chooses so many clients."""
+    # Within: it brings scipy, and a board that is calibrated has none.
+    from coordinator.policies.selection import ClientsPerRound
+
+    policy = make_policy(scenario.policy, **policy_settings(scenario))
+    nodes = scenario.node_count
+    return policy.most_of(nodes) if isinstance(policy, ClientsPerRound) else nodes
 
 
 PAIR_SLOTS = 10_000

@@ -17,6 +17,7 @@ from edge_node.config import BoardConfig, ConversationConfig, InferenceConfig, L
 from edge_node.energy.power_model import PowerModel
 from edge_node.language.shape import Shape
 from edge_node.language.step_cost import prefill_cost
+from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import follows_users
 from experiments.scenario.work import ConversationsSpec, InferenceSpec
@@ -49,6 +50,29 @@ class Turn:
     """When it is asked, seconds of slot time."""
 
 
+def _nobody(scenario: Scenario) -> str:
+    """Why a policy that follows users has none to follow; empty where it has, or follows nobody."""
+    if not follows_users(scenario) or scenario.inference.arrivals == CONVERSATIONS:
+        return ""
+    return f"policy {scenario.policy} follows users with conversations, and there are none"
+
+
+def refuse_follow(scenario: Scenario) -> None:
+    """Raises UsageError, with its line, for a policy that has no users to follow."""
+    with scenario.at("policy"):
+        if why := _nobody(scenario):
+            raise UsageError(
+                f'{why}: give inference.arrivals = "{CONVERSATIONS}" and [task.llm.conversations] of task '
+                f"{LANGUAGE}, or another policy"
+            )
+
+
+def nobody_to_follow(scenario: Scenario) -> tuple[str, ...]:
+    """A warning where a comparison has such a policy."""
+    why = _nobody(scenario)
+    return (f"{why}: it decides what local decides",) if why else ()
+
+
 def refuse_conversations(scenario: Scenario) -> None:
     """Raises UsageError for conversations that cannot be, and for what has no effect beside them."""
     spec, asked = scenario.task.llm.conversations, scenario.inference
@@ -60,12 +84,7 @@ def refuse_conversations(scenario: Scenario) -> None:
                 f'arrivals = "{asked.arrivals}" and {"no such" if spec is None else "the"} table: give both or neither'
             )
     if spec is None:
-        if follows_users(scenario):
-            with scenario.at("policy"):
-                raise UsageError(
-                    f"policy {scenario.policy} follows users with conversations, and there are none: give "
-                    f'inference.arrivals = "{CONVERSATIONS}" and [task.llm.conversations], or another policy'
-                )
+        refuse_follow(scenario)
         return
     if not follows_users(scenario):
         with scenario.at("policy"):

@@ -10,7 +10,7 @@ from coordinator.adapters.flower_guarded import Guarded
 from edge_node.config import PrivacyConfig
 from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
-from experiments.resolve.chosen_policy import chosen_traits
+from experiments.resolve.chosen_policy import chosen_traits, trained_at_most
 from experiments.resolve.demand import learns_nothing
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ MEANS = ("fedavg", "fedprox", "fedbn", "fedper", "ditto")
 """Strategies that take a weighted mean and nothing else."""
 LEAST_MASKED = 3
 """Nodes of a sum that hides them from each other."""
+MOST_NOISE = 10.0
+"""[C] Standard deviation of noise in a value. Weights are far below 1: a model learns nothing under a tenth of it, and
+convolutions leave the range of float32."""
 
 
 def check_privacy(scenario: Scenario) -> None:
@@ -59,10 +62,18 @@ def _obstacle(scenario: Scenario) -> str:
             f"set "
             "limits.offload_cap_fraction = 0"
         )
-    if spec.secure_aggregation and scenario.node_count < LEAST_MASKED:
+    if spec.secure_aggregation and (clients := trained_at_most(scenario)) < LEAST_MASKED:
+        of_policy = f" in a round, and policy {scenario.policy} chooses {clients} of {scenario.node_count}"
         return (
-            f"of a sum of {scenario.node_count} updates a node can work out the other; secure_aggregation needs "
-            f"{LEAST_MASKED} nodes or more"
+            f"of a sum of {clients} updates a node can work out the other; secure_aggregation needs {LEAST_MASKED} "
+            f"nodes or more{of_policy if clients < scenario.node_count else ''}: give more nodes"
+            + (" or policy_options.clients" if clients < scenario.node_count else "")
+        )
+    if spec.kind != "none" and (size := spec.noise_multiplier * spec.clipping_norm) > MOST_NOISE:
+        return (
+            f"noise_multiplier = {spec.noise_multiplier:g} times clipping_norm = {spec.clipping_norm:g} is noise of "
+            f"{size:g} in every value of an update; allowed is {MOST_NOISE:g}, far beyond weights and what a model "
+            "learns with: lower noise_multiplier, or clipping_norm, on which epsilon does not depend"
         )
     return ""
 

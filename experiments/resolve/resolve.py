@@ -24,7 +24,9 @@ from experiments.resolve.checks import (
 from experiments.resolve.chosen_policy import (
     chosen_traits,
     known_slots,
+    trained_at_most,
 )
+from experiments.resolve.conversing import refuse_follow
 from experiments.resolve.demand import learns_nothing, refuse_learning
 from experiments.resolve.devices import check_devices
 from experiments.resolve.feasible import refuse_impossible
@@ -63,6 +65,14 @@ def resolve(scenario: Scenario) -> Resolved:
         raise UsageError(str(error)) from error
 
 
+def resolve_single(scenario: Scenario) -> Resolved:
+    """Likewise for a run of this policy alone. Refuses a policy that has no users to follow: beside others, in a
+    comparison, it is warned of."""
+    resolved = resolve(scenario)
+    refuse_follow(scenario)
+    return resolved
+
+
 def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("policy"):
         find_policy(scenario.policy)
@@ -80,7 +90,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         check_daemons(scenario)
     with scenario.at("coordinator", "host"):
         check_host(scenario.coordinator.host, listens=scenario.fleet.kind in LISTENING)
-    check_strategy(scenario)
+    check_strategy(scenario, trained_at_most(scenario))
     refuse_kind(scenario)
     check_privacy(scenario)
     entries = tuple(k for k, spec in enumerate(scenario.nodes) for _ in range(spec.count))

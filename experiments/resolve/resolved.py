@@ -30,7 +30,7 @@ from experiments.resolve.chosen_policy import (
     needs_truth,
     policy_settings,
 )
-from experiments.resolve.conversing import coordinator_turns, uncalibrated
+from experiments.resolve.conversing import coordinator_turns, nobody_to_follow, uncalibrated
 from experiments.resolve.devices import served_on
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.live import live_config, polled
@@ -101,6 +101,7 @@ class Resolved:
             *nobody_sleeps(self.scenario, self.node_ids, self.boards),
             *measured_rounds(self.scenario, self.meters),
             *uncalibrated(self.scenario),
+            *nobody_to_follow(self.scenario),
         )
         if self.slot_s <= step_s:
             return found

@@ -14,6 +14,7 @@ from experiments.errors import UsageError
 from experiments.resolve.parts import parts_of
 from experiments.resolve.personal import personal_of
 from experiments.resolve.privacy import privacy_of
+from experiments.resolve.pulled import refuse_overshoot
 from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
             raise UsageError(
                 f"{nodes} nodes cannot share {dataset.num_train} examples of {data}; allowed: up to {dataset.num_train}"
             )
+    refuse_overshoot(scenario, task)
     personal = personal_of(scenario, task)
     config = TaskConfig(
         name=spec.name,

@@ -27,7 +27,7 @@ from experiments.report.read import Run, Study, load
 from experiments.report.second_process import SecondProcess
 from experiments.report.summary import print_summary, summary_json
 from experiments.report.units import grams
-from experiments.resolve.resolve import resolve
+from experiments.resolve.resolve import resolve, resolve_single
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.served import SIGN
 from experiments.run_folder.about import UNCHOSEN, About
@@ -45,7 +45,7 @@ from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from coordinator.adapters.flower_server import SlotOutcome
     from experiments.fleet.ahead import Ahead
@@ -137,7 +137,7 @@ def run_single(
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
     can ask; interrupting it ends that wait, not the run. Raises UsageError where no client could ask.
     """
-    resolved = resolve(scenario)
+    resolved = resolve_single(scenario) if broken_off is None else resolve(scenario)
     require_keys(resolved)
     outside = Outside(resolved, folder, serve_s)
     resumed = None if broken_off is None else going_on(broken_off, resolved)
@@ -150,7 +150,7 @@ def run_single(
         if draw:
             others.second.start()
         outside.say = progress.print
-        progress.warn(resolved)
+        progress.warn(resolved.warnings)
         outside.status = progress.say
         _execute(resolved, folder, fleet, progress, outside, resumed=resumed)
         report, study = _report(folder, progress, others.second) if draw else (None, None)
@@ -196,10 +196,12 @@ def run_compare(
         second = others.second
         progress.say("resolving")
         resolved = _Resolutions()
+        warnings: dict[str, None] = {}
         for policy in policies:
             # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
             last = resolved(next(spec for spec in specs if spec.policy == policy))
-        progress.warn(last)
+            warnings |= dict.fromkeys(last.warnings)
+        progress.warn(warnings)
         failed: dict[str, str] = {}
         stand = standings(folder, specs, resolved) if resumed else {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -350,9 +352,9 @@ class SlotProgress:
         """A line above the bar that stays."""
         self._bar.console.print(what, markup=False, highlight=False, soft_wrap=True)
 
-    def warn(self, resolved: Resolved) -> None:
+    def warn(self, warnings: Iterable[str]) -> None:
         """Warnings about a valid scenario that may be a mistake."""
-        for warning in resolved.warnings:
+        for warning in warnings:
             self.print(f"warning: {warning}")
 
     def begin(self, resolved: Resolved) -> None:

@@ -66,11 +66,14 @@ def standings(
 
 
 def _repeats_exactly(resolved: Resolved) -> bool:
-    """Whether the run can be repeated: no sensor is read, no real time is measured, and no board or cluster still has a
-    part in the one that was broken off."""
+    """Whether the run can be repeated: no sensor is read, no real time is measured, no noise comes from the operating
+    system, and no board or cluster still has a part in the one that was broken off. What was released under noise that
+    cannot be drawn again stays released, and counts."""
     spec = resolved.scenario
     own = spec.fleet.kind != "daemons" and spec.fleet.address is None
-    return own and spec.time.clock != "wall" and set(resolved.meters) == {"modelled"}
+    privacy = spec.task.privacy
+    follows_seed = privacy.seeded or privacy.kind == "none"
+    return own and follows_seed and spec.time.clock != "wall" and set(resolved.meters) == {"modelled"}
 
 
 def _standing(folder: Path) -> BrokenOff | str | None:

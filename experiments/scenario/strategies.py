@@ -96,12 +96,13 @@ def make_strategy(name: str, options: Mapping[str, Any], learning_rate: float) -
         ) from error
 
 
-def check_strategy(scenario: Scenario) -> None:
-    """Raises UsageError, with its line, for what would keep the strategy from making a model in a run."""
+def check_strategy(scenario: Scenario, clients: int) -> None:
+    """Raises UsageError, with its line, for what would keep the strategy from making a model in a run. ``clients``:
+    nodes that train in a round, at most."""
     name, options = scenario.task.strategy, dict(scenario.task.strategy_options)
     with scenario.at("task", "strategy"):
         factory = find_strategy(name)
-        _check_nodes(name, options, scenario.node_count)
+        _check_nodes(name, options, clients)
     for key, value in options.items():
         with scenario.at("task", "strategy_options", key):
             _check_option(name, factory, key, value)
@@ -228,12 +229,15 @@ def _check_nodes(name: str, options: Mapping[str, Any], nodes: int) -> None:
     needed = 4 * malicious + 3 if name == "bulyan" else 2 * malicious + 3 if malicious > 0 else 1
     if name in ("krum", "multikrum", "bulyan") and nodes < needed:
         raise UsageError(
-            f"strategy {name!r} with num_malicious_nodes = {malicious} needs {needed} nodes or more, there are "
-            f"{nodes}; add nodes, or choose another strategy"
+            f"strategy {name!r} with num_malicious_nodes = {malicious} needs {needed} nodes or more, and {nodes} train "
+            "in a round; add nodes or clients, or choose another strategy"
         )
     if (
         name == "multikrum"
         and isinstance(count := options.get("num_nodes_to_select", 1), int)
         and count > nodes
     ):
-        raise UsageError(f"num_nodes_to_select = {count} is more than the {nodes} nodes there are")
+        raise UsageError(
+            f"num_nodes_to_select = {count} is more than the {nodes} nodes that train in a round; lower it, or add "
+            "nodes or clients"
+        )

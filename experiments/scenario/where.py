@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from carbon_data.types import DataError
-from experiments.errors import UsageError
+from experiments.errors import PlacedError, UsageError
 from experiments.scenario.toml_lines import Location, find_line, line_index
 
 
@@ -31,11 +31,14 @@ class Where:
 
     @contextmanager
     def at(self, location: Location) -> Iterator[None]:
-        """Refusals of the lower rooms, whose text says what is allowed, as UsageErrors that also say where."""
+        """Refusals of the lower rooms, whose text says what is allowed, as UsageErrors that also say where. One that
+        names a place in this file already passes as it is."""
         try:
             yield
         except (UsageError, DataError, ValueError, OSError) as error:
-            raise UsageError(self.sentence(location, str(error))) from error
+            if isinstance(error, PlacedError) and error.file == self.name:
+                raise
+            raise PlacedError(self.sentence(location, str(error)), self.name) from error
 
 
 NOWHERE = Where()

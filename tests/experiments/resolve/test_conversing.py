@@ -11,7 +11,7 @@ import pytest
 from edge_node.config import TokenCosts
 from experiments.errors import UsageError
 from experiments.resolve.conversing import busiest_turns, reading_j, turns_of
-from experiments.resolve.resolve import resolve
+from experiments.resolve.resolve import resolve, resolve_single
 from experiments.resolve.resolved import Resolved
 from experiments.scenario.model import parse_scenario
 from tests.language_model import fetched_model
@@ -170,5 +170,38 @@ TABLE = "[task.llm.conversations]\nturns = 3"
     ],
 )
 def test_what_cannot_be_is_refused(resolved: Resolve, changes: dict[str, str], what: str) -> None:
-    with pytest.raises(UsageError, match=what):
+    with pytest.raises(UsageError, match=what) as refused:
         resolved(**({"table": TABLE} | changes))
+    assert str(refused.value).count("scenario:") == 1
+
+
+LEARNED = """name = "learned"
+policy = "{policy}"
+[stages]
+preparation = 0
+development = 2
+application = 0
+recycling = 0
+[task]
+data = "digits"
+[fleet]
+kind = "inprocess"
+[[nodes]]
+zone = "FR"
+count = 3
+"""
+
+
+def test_a_single_run_that_learns_has_no_users_to_follow() -> None:
+    scenario = parse_scenario(LEARNED.format(policy="follow-prefill"))
+    with pytest.raises(
+        UsageError, match=r"scenario:2: policy: policy follow-prefill follows users"
+    ) as refused:
+        resolve_single(scenario)
+    assert "give inference.arrivals" in str(refused.value)
+    assert any("it decides what local decides" in text for text in resolve(scenario).warnings)
+
+
+def test_a_policy_that_follows_nobody_has_no_warning() -> None:
+    found = resolve_single(parse_scenario(LEARNED.format(policy="deta")))
+    assert not any("follows users" in text for text in found.warnings)

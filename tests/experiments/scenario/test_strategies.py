@@ -97,7 +97,7 @@ def test_strategies_learn_over_ray(tmp_path: Path) -> None:
         ("qfedavg", 'train_loss_key = "train_loss"', "'loss'"),
         ("bulyan", "num_malicious_nodes = 1", "needs 7 nodes"),
         ("krum", "num_malicious_nodes = 1", "needs 5 nodes"),
-        ("multikrum", "num_nodes_to_select = 5", "more than the 4 nodes"),
+        ("multikrum", "num_nodes_to_select = 5", "more than the 4 nodes that train"),
         ("ditto", 'pull = "hard"', "number is needed"),
         ("ditto", "pull = -0.1", "pull >= 0"),
         ("fedper", "weighted_by_key = 'shares'", "nodes report"),
@@ -110,6 +110,24 @@ def test_options_that_do_nothing_or_fail_later_are_refused_with_their_line(
     with pytest.raises(UsageError, match=r"scenario:1[56]: task\.strategy") as refused:
         resolve(scenario(strategy, f"strategy_options = {{ {options} }}"))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"), [("krum", "num_malicious_nodes = 0"), ("multikrum", "num_nodes_to_select = 3")]
+)
+def test_nodes_that_train_in_a_round_count_and_not_those_there_are(strategy: str, options: str) -> None:
+    text = SCENARIO.format(
+        strategy=strategy, options=f"strategy_options = {{ {options} }}", fleet="inprocess"
+    )
+    resolve(parse_scenario(text))
+    fewer = text.replace('policy = "local"', 'policy = "random"\npolicy_options = { clients = 2 }')
+    if strategy == "krum":
+        resolve(parse_scenario(fewer))
+        fewer = fewer.replace("num_malicious_nodes = 0", "num_malicious_nodes = 1").replace(
+            "count = 4", "count = 5"
+        )
+    with pytest.raises(UsageError, match=r"2 (nodes that )?train in a round"):
+        resolve(parse_scenario(fewer))
 
 
 def test_what_one_value_alone_can_be_is_supplied() -> None:
