@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -35,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: close_session(shared))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _figures_are_drawn_in_one_process() -> Iterator[None]:
+    """Workers leave each other no idle core, and a second process imports longer than a small report is drawn. Tests of
+    the second process and commands in processes of their own have one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.report.second_process.cpu_count", lambda: 1)
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
@@ -54,16 +64,19 @@ def _spread(items: list[pytest.Item]) -> None:
     """Order and groups for several workers (``-n``): each module is a group, so that its fixtures are made once.
 
     Modules in which processes are started come first, on all workers: they wait more than they compute, so that some
-    at once still leave each other the machine, and tests that only compute fill it afterwards. Of both the long ones
-    go first, so that no worker is left waiting at the end.
+    at once still leave each other the machine, and tests that only compute fill it afterwards. Those on hosts of
+    network namespaces are one group: a host that a killed process left is removed by the next one that starts.
+    The long ones go first, so that no worker is left waiting at the end.
     """
     module = {item: item.nodeid.split("::")[0] for item in items}
     starting = {module[item] for item in items if "processes" in item.keywords}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(module[item]))
+        hosts = module[item] in starting and item.nodeid.startswith("tests/boards/")
+        item.add_marker(pytest.mark.xdist_group("hosts" if hosts else module[item]))
     items.sort(
         key=lambda item: (
             module[item] not in starting,
-            not item.nodeid.startswith(("tests/experiments", "tests/e2e")),
+            not item.nodeid.startswith("tests/boards/"),
+            not item.nodeid.startswith(("tests/experiments/", "tests/e2e/")),
         )
     )

@@ -143,11 +143,15 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A table with the types of its columns, without those on sleep where all nodes sleep by the model (schema.SLEEP),
     or no board was switched (schema.SWITCHED), those on time on the virtual clock (schema.TIMED), and those on live
     intensity where none was live (schema.LIVE)."""
-    typed = frame.astype({c.name: STORED_AS[c.kind] for c in TABLES[name].columns if c.kind in STORED_AS})
-    if SLEEP in typed and typed[SLEEP].fillna(SLEPT_BY_MODEL).eq(SLEPT_BY_MODEL).all():
-        typed = typed.drop(columns=SLEEP)
+    left_out = []
+    if SLEEP in frame and (frame[SLEEP].isna() | frame[SLEEP].eq(SLEPT_BY_MODEL)).all():
+        left_out.append(SLEEP)
     for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED, TURNS, CLOCKED):
-        columns = [name for name in group if name in typed]
-        if typed[columns].isna().all(axis=None):
-            typed = typed.drop(columns=columns)
-    return typed
+        columns = [name for name in group if name in frame]
+        if all(frame[name].isna().all() for name in columns):
+            left_out += columns
+    kept = frame.drop(columns=left_out)
+    types = {
+        column.name: STORED_AS[column.kind] for column in TABLES[name].columns if column.kind in STORED_AS
+    }
+    return kept.astype({name: kind for name, kind in types.items() if name in kept})

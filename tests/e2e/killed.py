@@ -32,8 +32,13 @@ def kill_at(place: str, count: int, when: str) -> None:
     setattr(owner, name, counted)
 
 
-if __name__ == "__main__":
+def main(place: str, count: str, when: str, *command: str) -> int:
+    """The exit code of ``command``, where it comes to its end."""
     from experiments.cli import invoke
 
-    kill_at(sys.argv[1], int(sys.argv[2]), sys.argv[3])
-    sys.exit(invoke(sys.argv[4:]))
+    kill_at(place, int(count), when)
+    return invoke(list(command))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

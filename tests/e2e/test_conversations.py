@@ -86,9 +86,10 @@ def written(
     return path
 
 
-def run(folder: Path, policy: str, **options: Any) -> Path:
+def run(folder: Path, policy: str, report: bool = False, **options: Any) -> Path:
     path = written(folder, policy, **options)
-    assert invoke(["run", str(path), "--output", str(folder / "run")]) == 0
+    draw = "--report" if report else "--no-report"
+    assert invoke(["run", str(path), "--output", str(folder / "run"), draw]) == 0
     return folder / "run"
 
 
@@ -118,7 +119,7 @@ clean, and reading again there has fewer grams than a cache from n1."""
 @pytest.mark.parametrize("policy", MOVES)
 def test_turns_are_answered_where_their_users_are(policy: str, tmp_path: Path) -> None:
     ann, bob, back = MOVES[policy]
-    folder = run(tmp_path, policy)
+    folder = run(tmp_path, policy, report="continued" in MOVES[policy])
     rows = requests(folder)
     assert len(rows) == 8
     assert (rows["node_id"] == rows["user_at"]).all()

@@ -3,13 +3,15 @@ the gaps."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
+from experiments.fleet.ahead import Ahead
 from experiments.run_folder.files import CHECKPOINT, COMPARING, DONE, FAILED, LOCK, PROGRESS
 from tests.scenarios import SMALL
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("slots", "nodes", "lines", "rounds", "serving", "batch_flows", "energy_flows", "decisions")
 SLOTS = 8
+ONE_SEED = ("--policies", "local,deta", "--seeds", "1", "--no-report")
 BOOKED = "experiments.runs.recording:Recording.keep"
 Kill = Callable[..., Path]
 
@@ -61,22 +65,33 @@ def whole_plain(plain: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def compared(scenario: Path) -> tuple[Path, str]:
+    """A comparison of one seed that nothing disturbs, and what it said."""
+    folder = scenario.parent / "compared"
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert invoke(["compare", str(scenario), *ONE_SEED, "-o", str(folder), "--json"]) == 0
+    return folder, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def ahead() -> Iterator[Ahead]:
+    made = Ahead("tests.e2e.killed_ahead")
+    made.prepare()
+    yield made
+    made.stop()
+
+
 @pytest.fixture
-def kill(scenario: Path, tmp_path: Path) -> Kill:
+def kill(ahead: Ahead, scenario: Path, tmp_path: Path) -> Kill:
     """Starts a command that is killed at a call of a function; returns the run's folder."""
 
     def killed(place: str, count: int, when: str, *arguments: str) -> Path:
-        folder = tmp_path / "run"
+        folder, log = tmp_path / "run", tmp_path / "killed.log"
         command = arguments or ("run", str(scenario), "-o", str(folder), "--no-report")
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("killed.py")), place, str(count), when, *command],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == -9, done.stderr
+        process = ahead.take([place, str(count), when, *command], log)
+        assert process is not None
+        assert process.wait(600) == -signal.SIGKILL, log.read_text()
         return folder
 
     return killed
@@ -260,14 +275,19 @@ def test_a_killed_comparison_goes_on(
     ],
 )
 def test_a_comparison_killed_amid_a_slot_begins_that_run_again_and_is_the_same(
-    kill: Kill, scenario: Path, tmp_path: Path, place: str, count: int, capsys: pytest.CaptureFixture[str]
+    kill: Kill,
+    scenario: Path,
+    compared: tuple[Path, str],
+    tmp_path: Path,
+    place: str,
+    count: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In the first run, and in the second: those that are over stand."""
-    arguments = ("--policies", "local,deta", "--seeds", "1", "--no-report")
-    both, folder = tmp_path / "both", tmp_path / "run"
-    assert invoke(["compare", str(scenario), *arguments, "-o", str(both), "--json"]) == 0
-    undisturbed = json.loads(capsys.readouterr().out)
-    kill(place, count, "before", "compare", str(scenario), *arguments, "-o", str(folder))
+    both, folder = compared[0], tmp_path / "run"
+    undisturbed = json.loads(compared[1])
+    kill(place, count, "before", "compare", str(scenario), *ONE_SEED, "-o", str(folder))
+    capsys.readouterr()
     assert invoke(["compare", "--resume", str(folder), "--no-report", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["resumptions"] == {}
@@ -280,12 +300,10 @@ def test_a_comparison_killed_amid_a_slot_begins_that_run_again_and_is_the_same(
 
 
 def test_a_comparison_that_was_interrupted_is_the_same(
-    scenario: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scenario: Path, compared: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-C, wherever it finds the second run."""
-    arguments = ("--policies", "local,deta", "--seeds", "1", "--no-report")
-    both, folder = tmp_path / "both", tmp_path / "run"
-    assert invoke(["compare", str(scenario), *arguments, "-o", str(both)]) == 0
+    both, folder = compared[0], tmp_path / "run"
     with subprocess.Popen(
         [
             sys.executable,
@@ -294,7 +312,7 @@ def test_a_comparison_that_was_interrupted_is_the_same(
             "experiments.cli",
             "compare",
             str(scenario),
-            *arguments,
+            *ONE_SEED,
             "-o",
             str(folder),
         ],
