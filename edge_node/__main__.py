@@ -13,6 +13,7 @@ from carbon_data.files.folders import DATA_DIR_VARIABLE
 from carbon_data.own_code import look_beside
 from edge_node.board_file import read_board_file
 from edge_node.daemon import DaemonError, run_daemon
+from edge_node.tasks.memory import share_one_heap
 from edge_node.tasks.process import configure_process
 
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", default="warning", choices=["debug", "info", "warning", "error"])
     options = parser.parse_args(arguments)
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    share_one_heap()
     try:
         configure_process(1 if options.threads is None else options.threads)
         board = read_board_file(options.board)

@@ -28,6 +28,7 @@ from edge_node.assignment import Assignment
 from edge_node.board_file import BoardFile
 from edge_node.hosting import HostedRun
 from edge_node.notify import ready
+from edge_node.tasks.memory import give_back
 from edge_node.versions import versions
 from protos.access.calls import Calls
 from protos.access.config import COORDINATOR
@@ -170,6 +171,7 @@ class Daemon:
             return said  # asked twice
         self._close(over=True)
         self._run = HostedRun(self._board, assignment)
+        give_back()  # what reading the data took
         node = self._run.node
         self._said = Hosting(assignment.session, node.peer_address, node.infer_address)
         return self._said
