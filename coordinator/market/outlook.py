@@ -3,7 +3,8 @@
 A policy that trades values stored energy at the hub prices of a plan over all that is known, made a few times a day
 (``plans_per_day``) and kept in the policy's state; one that moves work alone, by the loads of such a plan; one that
 does neither, by what its nodes need themselves. Where nodes may sleep the plan says who does, for a node that sleeps
-needs little of what is stored (``schedules.py``); a policy that moves nothing takes its loads from a plan too."""
+needs little of what is stored (``schedules.py``; of a large fleet the plans of slope scaling say it well enough, where
+being awake is paid batch by batch, ``slopes.py``); a policy that moves nothing takes its loads from a plan too."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ from coordinator.market.layout import Restrictions
 from coordinator.market.solve import solve_lp
 from coordinator.market.wide import decomposition, hub, hub_lp
 from coordinator.market.wide.schedules import search_of
+from coordinator.market.wide.sleep_paths import Sleepers
+from coordinator.market.wide.slopes import sloped_plans
 from coordinator.market.window import product_form
 
 LIKELY = (-(1.5**0.5), 0.0, 1.5**0.5)
@@ -28,9 +31,10 @@ LARGE_PLANS_PER_DAY = 2
 DECOMPOSED_FROM = 60
 """Nodes from which the plan comes from the decomposition, to the gap below."""
 PLAN_GAP_FRACTION = 1e-3
-SCHEDULES, LARGE_SCHEDULES = 12, 4
-"""Plans of the search for who sleeps; of a fleet from DECOMPOSED_FROM nodes on fewer. [C] What a fleet needs is known
-well enough long before the best schedule is."""
+SCHEDULES = 12
+"""Plans of the search for who sleeps. [C] What a fleet needs is known well enough long before the best schedule is."""
+SLOPED, SLOPED_GAP_FRACTION = 3, 1e-2
+"""Plans of slope scaling that tell it for a fleet from DECOMPOSED_FROM nodes on, and their gap. [C]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def plans_per_day(fleet: Fleet) -> int:
 def plan_ahead(fleet: Fleet, restrictions: Restrictions) -> Outlook:
     """Plan all that is known of ``fleet``. Losses by pair are read as product_form does."""
     known, alone = product_form(fleet), plans_alone(fleet, restrictions)
+    if fleet.size >= DECOMPOSED_FROM and known.sleepers().any():
+        return _plan_with_sleep(known, restrictions, alone)
     program = hub.from_fleet(known, restrictions, awake=_expected_awake(known, restrictions))
     if fleet.size >= DECOMPOSED_FROM and not program.carries_cap:
         found = decomposition.solve(program, PLAN_GAP_FRACTION)
@@ -82,20 +88,38 @@ def plans_alone(fleet: Fleet, restrictions: Restrictions) -> bool:
     return not (trades or offloads)
 
 
+def _plan_with_sleep(known: Fleet, restrictions: Restrictions, alone: bool) -> Outlook:
+    """Prices and loads of the last plan of slope scaling, in which nodes that run nothing draw what they do asleep."""
+    known = _capped_by_slot(known)
+    sleepers = Sleepers.of(known, hub.from_fleet(known, restrictions, whole_batches=True))
+
+    def solve(program: hub.HubProgram) -> decomposition.Certified:
+        return decomposition.solve(program, SLOPED_GAP_FRACTION)
+
+    *_, last = sloped_plans(sleepers, SLOPED, solve)
+    loads = hub.load_j(last.program, last.found.plan)
+    return Outlook(known.slot, known.node_ids, last.found.energy_price_g_per_j, loads, alone)
+
+
+def _capped_by_slot(fleet: Fleet) -> Fleet:
+    """With its transfer cap kept slot by slot, as the decomposition takes it."""
+    if fleet.limits.transfer_cap_over == "slot":
+        return fleet
+    return replace(fleet, limits=replace(fleet.limits, transfer_cap_over="slot"))
+
+
 def _expected_awake(fleet: Fleet, restrictions: Restrictions) -> Bools | None:
     """(T, N) who is awake in a good schedule of all that is known; None where no node may sleep.
 
     The search takes no transfer cap over the horizon: who sleeps is then looked for with the same cap slot by slot."""
     if not fleet.sleepers().any():
         return None
-    if fleet.limits.transfer_cap_over != "slot":
-        fleet = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="slot"))
+    fleet = _capped_by_slot(fleet)
 
     def solve(program: hub.HubProgram) -> decomposition.Certified:
         return decomposition.solve(program, PLAN_GAP_FRACTION)
 
-    most = SCHEDULES if fleet.size < DECOMPOSED_FROM else LARGE_SCHEDULES
-    return search_of(fleet, restrictions, solve, PLAN_GAP_FRACTION, most_plans=most).best().awake
+    return search_of(fleet, restrictions, solve, PLAN_GAP_FRACTION, most_plans=SCHEDULES).best().awake
 
 
 def value_after(fleet: Fleet, slots: int, outlook: Outlook | None, trades: bool = True) -> StoredValue:

@@ -28,6 +28,7 @@ _DETUNE = 0.02
 class Sloped:
     """One of the plans."""
 
+    program: HubProgram
     found: Certified
     share: Floats
     """(T, N) what each node runs of what it could, 0..1."""
@@ -53,12 +54,11 @@ def sloped_plans(
     most = most_batches(sleepers)
     slope = extra / most
     for _ in range(times):
-        found = solve(
-            replace(program, static_j=data.asleep_j, joules_per_batch=program.joules_per_batch + slope)
-        )
+        paid = replace(program, static_j=data.asleep_j, joules_per_batch=program.joules_per_batch + slope)
+        found = solve(paid)
         runs = found.plan.own_batches.sum(axis=0) + found.plan.guest_batches
         share = runs / most
-        yield Sloped(found, share)
+        yield Sloped(paid, found, share)
         slope = detune * (extra + _waking(sleepers, share)) / np.maximum(runs, LEAST_SHARE * most)
 
 

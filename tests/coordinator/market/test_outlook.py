@@ -400,3 +400,40 @@ def test_a_cap_over_the_horizon_is_planned_with_sleep_too() -> None:
     carried = replace(fleet, limits=replace(fleet.limits, transfer_cap_over="horizon"))
     found = [outlook.plan_ahead(one, ALONE).load_j for one in (fleet, carried)]
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+
+
+def test_a_large_fleet_that_sleeps_is_planned_by_slope_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight nodes with a batch each an hour, one of which could run them all. The plan without a search has about as
+    few joules as the searched one, and a node that cannot sleep draws its static load throughout."""
+    one = one_that_sleeps()
+    nodes = 8
+    fleet = replace(
+        reference_day(HOURS, nodes),
+        limits=replace(one.limits, offload_cap_fraction=1.0),
+        slot_s=3600.0,
+        intensity_g_per_kwh=np.repeat(one.intensity_g_per_kwh, nodes, axis=0)
+        * np.linspace(1.0, 1.4, nodes)[:, None],
+        harvest_j=np.zeros((nodes, HOURS)),
+        backlog_batches=np.ones((nodes, 1), dtype=np.int64),
+        release_batches=np.ones((nodes, HOURS - 1), dtype=np.int64),
+        seconds_per_batch=np.full((nodes, HOURS), 400.0),
+        joules_per_batch=np.full((nodes, HOURS), 500.0),
+        bytes_per_batch=np.full(HOURS, 1e3),
+        static_w=np.full(nodes, 10.0),
+        sleep_w=np.full(nodes, 1.0),
+        storage_bytes=np.full(nodes, 1e9),
+        battery_capacity_j=np.full(nodes, 1_000.0),
+        stored_value_g_per_j=np.zeros(nodes),
+        day_slots=HOURS,
+        can_sleep=np.arange(nodes) != nodes - 1,
+    )
+    may = Restrictions(transfers=False, offloading=True, harvest=True)
+    searched = outlook.plan_ahead(fleet, may)
+    monkeypatch.setattr(outlook, "DECOMPOSED_FROM", nodes)
+    monkeypatch.setattr(outlook, "search_of", None)  # calling it would fail
+    scaled = outlook.plan_ahead(fleet, may)
+    assert (scaled.slot, scaled.node_ids, scaled.alone) == (searched.slot, searched.node_ids, searched.alone)
+    assert (scaled.load_j[:, -1] >= 36_000.0 - 1e-6).all()
+    awake_j = 36_000.0 * HOURS * nodes
+    assert scaled.load_j.sum() < 0.5 * awake_j
+    assert scaled.load_j.sum() == pytest.approx(searched.load_j.sum(), rel=0.1)
