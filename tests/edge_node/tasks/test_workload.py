@@ -83,6 +83,26 @@ def test_training_agrees_with_a_plain_torch_loop(task, epochs):
     assert result.flop == pytest.approx(3 * workload.cost(DEVELOPMENT).flop_per_batch)
 
 
+@pytest.mark.parametrize("task", ["mnist-mlp", "mnist-cnn"])
+def test_how_many_batches_are_converted_together_changes_nothing(task, monkeypatch):
+    workload = build_workload(config(name=task, learning_rate=0.05, batch_size=4))
+    start, work = initial_parameters(task, 1), batches(workload, 7)
+    results = []
+    for together_bytes in (1, 3 * 4 * 784 * 4, 2**30):
+        monkeypatch.setattr("edge_node.tasks.workload.TOGETHER_BYTES", together_bytes)
+        left = iter([False] * 5 + [True])
+        results.append(
+            (
+                workload.train(start, work, {}),
+                workload.train(start, work, {}, stop=lambda left=left: next(left)),
+            )
+        )
+    for whole, stopped in results:
+        assert (whole.batches, stopped.batches, stopped.num_examples) == (7, 5, 20)
+        assert same(whole.parameters, results[0][0].parameters)
+        assert same(stopped.parameters, results[0][1].parameters)
+
+
 def plain_rounds(name: str, start, shares, options, rounds: int):
     """The usual loop: nn.Module, autograd, SGD by hand, weights averaged after each round; also all losses."""
     task = find_task(name)
