@@ -1,18 +1,21 @@
 """Edge nodes in long-lived Ray actors, and the Flower grid that carries messages to them.
 
 One actor per process, several nodes per actor. Parameters that go to many nodes are put into Ray's object
-store once per round; each reply comes back as soon as its node is done. What travels is Flower's own
-protobuf, and array payloads beside it as plain bytes.
+store once per round; each reply comes back as soon as its node is done, or in a process of many nodes, with those of
+the few nodes before it. What travels is Flower's own protobuf, and array payloads beside it as plain bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,11 @@ logger = logging.getLogger(__name__)
 
 MEMORIES_S = 2.0
 """Longest wait for what nodes remember after a slot."""
+CALLS_AT_ONCE = 32
+"""Calls of a process in which messages that are sent at once travel, at most, where they may share calls (choice: up
+to so many nodes in a process each one's reply comes as soon as it is done; a call costs Ray about a millisecond)."""
+SHARED_CALL_BYTES = 2**24
+"""Messages share a call up to so many bytes of arrays: the process keeps its replies until the last is done."""
 Packed = tuple[bytes, dict[str, PackedArrays]]
 _MEMORIES = TypeAdapter(dict[str, NodeMemory])
 
@@ -102,10 +110,26 @@ class _Process:
         """In JSON, by node id."""
         return _MEMORIES.dump_json({} if self._host is None else self._host.memories())
 
-    def handle(self, head: bytes, keys: Sequence[str], *arrays: PackedArrays) -> Packed:
+    def handle(
+        self, messages: Sequence[tuple[bytes, Mapping[str, int]]], *arrays: PackedArrays
+    ) -> list[Packed]:
+        """Replies to ``messages``, one after the other: each its head, and the place of each of its records among
+        ``arrays``."""
         if self._host is None:
             raise RuntimeError("this process hosts no nodes: reset() has not run")
-        return pack(self._host.handle(unpack(head, dict(zip(keys, arrays, strict=True)))))
+        return [
+            pack(self._host.handle(unpack(head, {key: arrays[place] for key, place in places.items()})))
+            for head, places in messages
+        ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """Messages on their way to a process, and Ray's reference to its replies."""
+
+    reference: Any
+    messages: dict[str, Message]
+    """By id. Only the head is used: enough to name the message in an error reply, and the arrays can go."""
 
 
 class RayGrid(NodeGrid):
@@ -116,6 +140,7 @@ class RayGrid(NodeGrid):
         names: Node id by Flower number.
         actors: Actor that hosts each node, by Flower number.
         check: Raises where Ray itself has ended; asked before Ray is.
+        most_calls: Of a process, for messages that are sent at once and may share calls; None: each has its own.
     """
 
     def __init__(
@@ -124,13 +149,15 @@ class RayGrid(NodeGrid):
         names: Mapping[int, str],
         actors: Mapping[int, Any],
         check: Callable[[], None] = lambda: None,
+        most_calls: int | None = CALLS_AT_ONCE,
     ) -> None:
         super().__init__(run_id, names)
         self._check = check
+        self._most_calls = most_calls
         self._actors = dict(actors)
         self._gone: set[Any] = set()
-        self._pending: dict[Any, dict[str, tuple[Any, Message]]] = {}
-        """By actor and message, in the order of sending, in which an actor answers."""
+        self._pending: dict[Any, list[_Call]] = {}
+        """By actor, in the order of sending, in which an actor answers."""
         self._ready: dict[str, Message] = {}
 
     def lost_nodes(self) -> set[int]:
@@ -155,22 +182,34 @@ class RayGrid(NodeGrid):
     def _dispatch(self, messages: list[Message]) -> None:
         self._check()
         put: dict[int, Any] = {}  # by identity of the record: the same object goes to many nodes
+        of_actor: dict[Any, list[Message]] = {}
         for message in messages:
-            message_id = message.metadata.message_id
-            number = message.metadata.dst_node_id
-            actor = self._actors[number]
+            actor = self._actors[message.metadata.dst_node_id]
             if actor in self._gone:
-                self._ready[message_id] = self._unavailable(message)
+                self._ready[message.metadata.message_id] = self._unavailable(message)
                 continue
-            records = message.content.array_records
-            for record in records.values():
+            of_actor.setdefault(actor, []).append(message)
+            for record in message.content.array_records.values():
                 if id(record) not in put:
                     put[id(record)] = ray.put(pack_arrays(record))
-            reference = actor.handle.remote(
-                pack_head(message), list(records), *(put[id(record)] for record in records.values())
-            )
-            # Only the head is kept: enough to name the message in an error reply, and the arrays can go.
-            self._pending.setdefault(actor, {})[message_id] = (reference, message)
+        calls = [
+            [(actor, some) for some in shared(its, self._most_calls or len(its))]
+            for actor, its in of_actor.items()
+        ]
+        for at_once in itertools.zip_longest(*calls):  # in turn, so that no process begins late
+            for actor, some in filter(None, at_once):
+                self._call(actor, some, put)
+
+    def _call(self, actor: Any, messages: Sequence[Message], put: Mapping[int, Any]) -> None:
+        places: dict[int, int] = {}
+        told = []
+        for message in messages:
+            records = message.content.array_records
+            of_message = {key: places.setdefault(id(each), len(places)) for key, each in records.items()}
+            told.append((pack_head(message), of_message))
+        reference = actor.handle.remote(told, *(put[each] for each in places))
+        sent = {message.metadata.message_id: message for message in messages}
+        self._pending.setdefault(actor, []).append(_Call(reference, sent))
 
     def _unavailable(
         self, message: Message, reason: str = "its process is dead", code: int = NODE_UNAVAILABLE
@@ -179,46 +218,63 @@ class RayGrid(NodeGrid):
         return error_reply(message, code, f"{node_id}: {reason}")
 
     def _collect(self, message_ids: set[str], wait_s: float | None) -> list[Message]:
-        replies = [self._ready.pop(each) for each in list(self._ready) if each in message_ids]
+        replies = self._take(message_ids)
         if replies:
             wait_s = 0.0
         while waiting := self._next(message_ids):
             self._check()
-            # Of each actor the answer that comes next: to ask for all would cost every answer a look at all others.
+            # Of each actor the call that ends next: to ask for all would cost every answer a look at all others.
             wanted = len(waiting) if wait_s == 0.0 else 1
             arrived, _ = ray.wait(list(waiting), num_returns=wanted, timeout=wait_s)
             self._check()
             if not arrived:
                 break
             for reference in arrived:
-                actor, message_id = waiting[reference]
-                _, message = self._pending[actor].pop(message_id)
-                replies.append(self._receive(reference, message))
+                actor, call = waiting[reference]
+                self._pending[actor].remove(call)
+                self._ready |= zip(call.messages, self._receive(call, actor), strict=True)
+            replies += self._take(message_ids)
             wait_s = 0.0  # and all others that have arrived by now
         return replies
 
-    def _next(self, message_ids: set[str]) -> dict[Any, tuple[Any, str]]:
-        """By reference, actor and message of each actor's next answer to ``message_ids``."""
+    def _take(self, message_ids: set[str]) -> list[Message]:
+        """Replies that are there."""
+        return [self._ready.pop(each) for each in list(self._ready) if each in message_ids]
+
+    def _next(self, message_ids: set[str]) -> dict[Any, tuple[Any, _Call]]:
+        """By reference, actor and call of each actor's next answer to ``message_ids``."""
         found = {}
-        for actor, sent in self._pending.items():
-            message_id = next((each for each in sent if each in message_ids), None)
-            if message_id is not None:
-                found[sent[message_id][0]] = (actor, message_id)
+        for actor, calls in self._pending.items():
+            call = next((one for one in calls if not message_ids.isdisjoint(one.messages)), None)
+            if call is not None:
+                found[call.reference] = (actor, call)
         return found
 
-    def _receive(self, reference: Any, message: Message) -> Message:
+    def _receive(self, call: _Call, actor: Any) -> list[Message]:
+        """Replies to a call that has ended, in the order of its messages."""
+        sent = call.messages.values()
         try:
-            head, arrays = ray.get(reference)
+            replies = ray.get(call.reference)
         except RayActorError:
-            self.mark_lost(self._actors[message.metadata.dst_node_id])
-            return self._unavailable(message, "its process died")
+            self.mark_lost(actor)
+            return [self._unavailable(message, "its process died") for message in sent]
         except RayTaskError as error:  # the process lives; what it ran raised
-            return self._unavailable(
-                message, f"{type(error.cause).__name__}: {error.cause}", CLIENT_APP_RAISED
-            )
+            reason = f"{type(error.cause).__name__}: {error.cause}"
+            return [self._unavailable(message, reason, CLIENT_APP_RAISED) for message in sent]
         except RayError as error:
-            return self._unavailable(message, f"{type(error).__name__}: {error}")
-        return unpack(head, arrays)
+            return [self._unavailable(message, f"{type(error).__name__}: {error}") for message in sent]
+        return [unpack(head, arrays) for head, arrays in replies]
+
+
+def shared(messages: Sequence[Message], most_calls: int = CALLS_AT_ONCE) -> list[Sequence[Message]]:
+    """Messages to one process, which are sent at once, in groups that share a call."""
+    largest = max(
+        sum(len(array.data) for record in message.content.array_records.values() for array in record.values())
+        for message in messages
+    )
+    room = SHARED_CALL_BYTES // largest if largest else len(messages)
+    size = max(1, min(math.ceil(len(messages) / most_calls), room))
+    return [messages[start : start + size] for start in range(0, len(messages), size)]
 
 
 class RayFleet(HostsRuns[RayGrid]):
@@ -367,6 +423,8 @@ class RayFleet(HostsRuns[RayGrid]):
             names,
             {numbers[node_id]: self._actors[place] for node_id, place in self._placed.items()},
             check=(lambda: None) if self._local is None else self._local.check,
+            # On the wall clock a reply counts that comes before its slot's end: it waits for no other.
+            most_calls=CALLS_AT_ONCE if configs[0].overrun is None else None,
         )
         return self._grid
 

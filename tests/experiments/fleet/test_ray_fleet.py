@@ -18,7 +18,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from edge_node.adapters.node_host import process_environment
 from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
-from experiments.fleet.ray_fleet import RayFleet
+from experiments.fleet.ray_fleet import CALLS_AT_ONCE, SHARED_CALL_BYTES, RayFleet, shared
 
 pytestmark = pytest.mark.processes
 
@@ -89,7 +89,7 @@ def test_told_to_end_it_leaves_nothing_behind(fleet, tmp_path):
     code = """
 import os, sys, time
 from experiments.fleet.isolation import process_tree
-from experiments.fleet.ray_fleet import RayFleet
+from experiments.fleet.ray_fleet import CALLS_AT_ONCE, SHARED_CALL_BYTES, RayFleet, shared
 with RayFleet(1, preload=("json",)):
     print(os.environ["RAY_AUTH_TOKEN_PATH"], *process_tree()[1:], flush=True)
     time.sleep(600)
@@ -158,6 +158,53 @@ def test_what_nodes_log_is_kept_with_the_run_and_nothing_else(fleet, echo, node_
     assert log.name == "nodes-1.log", "the other process had nothing to say"
     assert "n1: train failed" in log.read_text()
     assert 'raise RuntimeError("told to fail")' in log.read_text()
+
+
+def test_messages_to_a_process_of_many_nodes_share_calls():
+    def messages(count, floats):
+        arrays = ArrayRecord([np.zeros(floats, dtype=np.float32)])
+        return [Message(RecordDict({"arrays": arrays}), number, "train") for number in range(2, count + 2)]
+
+    few = messages(CALLS_AT_ONCE, 10)
+    assert shared(few) == [[message] for message in few]
+    assert shared(few, 10) == [few[k : k + 4] for k in range(0, CALLS_AT_ONCE, 4)]
+    many = messages(10 * CALLS_AT_ONCE, 10)
+    calls = shared(many)
+    assert len(calls) == CALLS_AT_ONCE
+    assert [message for call in calls for message in call] == many
+    assert {len(call) for call in shared(messages(10 * CALLS_AT_ONCE, SHARED_CALL_BYTES // 8 - 100))} == {2}
+    assert {len(call) for call in shared(messages(10 * CALLS_AT_ONCE, SHARED_CALL_BYTES // 2))} == {1}
+
+
+def test_nodes_that_share_a_call_answer_each_for_itself(fleet, monkeypatch):
+    grid = fleet.grid
+    monkeypatch.setattr(grid, "_most_calls", 1)
+    ids = grid.push_messages(train_messages(grid, "slot-0", fail="n1"))
+    assert {len(call.messages) for calls in grid._pending.values() for call in calls} == {2}
+    replies = []
+    end = time.monotonic() + 300
+    while len(replies) < len(ids):
+        assert time.monotonic() < end
+        replies += grid.pull_messages(ids[-1:] if not replies else ids)
+        time.sleep(0.01)
+    (error,) = [reply.error.reason for reply in replies if reply.has_error()]
+    assert error.startswith("n1: RuntimeError: told to fail")
+    assert runs(replies) == dict.fromkeys(set(fleet.numbers.values()) - {fleet.numbers["n1"]}, 1)
+    assert {reply.metadata.reply_to_message_id for reply in replies} == set(ids)
+
+
+def test_a_killed_process_loses_all_nodes_of_a_shared_call(fleet, monkeypatch):
+    grid, victim = fleet.grid, fleet.pids()["n0"]
+    monkeypatch.setattr(grid, "_most_calls", 1)
+    lost = {fleet.numbers[node_id] for node_id, pid in fleet.pids().items() if pid == victim}
+    ids = grid.push_messages(train_messages(grid, "slot-0", slow="n2", **{"sleep-s": 30.0}))
+    os.kill(victim, signal.SIGKILL)
+    replies = []
+    while len(replies) < len(ids):
+        replies += grid.pull_messages(ids)
+        time.sleep(0.05)
+    assert {reply.metadata.src_node_id for reply in replies if reply.has_error()} == lost
+    assert grid.lost_nodes() == lost
 
 
 def test_an_exception_of_one_node_is_its_own(fleet):
