@@ -40,8 +40,8 @@ def emissions(cases: pd.DataFrame) -> Drawing:
 
 
 @look()
-def regret(policies: pd.DataFrame) -> Drawing:
-    """Grams above the optimum with foresight, by policy."""
+def regret(policies: pd.DataFrame, weeks: pd.DataFrame) -> Drawing:
+    """Grams above the optimum with foresight, by policy, and those of each week."""
     own = policies[policies["policy"] != "local"]
     names = [
         f"{policy.upper()}, {knowledge}" + (", with servers" if servers else "")
@@ -52,6 +52,10 @@ def regret(policies: pd.DataFrame) -> Drawing:
     value = own["regret_fraction"].to_numpy()
     spread = np.array([value - own["regret_low"], own["regret_high"] - value], dtype=float)
     colours = [policy_colour(policy) for policy in own["policy"]]
+    for k, row in enumerate(own.to_dict("records")):
+        cell = ["policy", "knowledge", "servers"]
+        each = weeks[(weeks[cell] == [row[name] for name in cell]).all(axis=1)]
+        axes.plot(each["regret_fraction"], np.full(len(each), k + 0.18), "|", color=MUTED, ms=7)
     for k, colour in enumerate(colours):
         axes.errorbar(value[k], k, xerr=np.nan_to_num(spread[:, [k]]), fmt="o", color=colour, capsize=3)
     axes.axvline(0.0, color=MUTED, lw=1.0)
@@ -64,7 +68,7 @@ def regret(policies: pd.DataFrame) -> Drawing:
         title="Regret of rolling decisions",
         caption=(
             "Decisions every hour that look 24 hours ahead, exchange loses 5 %; the optimum has the same freedoms and "
-            "losses and knows the whole week. Bars: 95 % intervals over the weeks."
+            "losses and knows the whole week. Bars: 95 % intervals over the weeks; strokes: single weeks."
         ),
         alt="Regret of DET and DETA",
         figure=figure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from coordinator.market.fleet import Floats
 
 DATASETS = ("citylearn-2022-buildings", "citylearn-2022-assets", "citylearn-2022-intensity")
 HOURS = 8760
+BEGIN = datetime(2016, 7, 31, 23)
+"""Local time at which hour 0 begins: the challenge's files start with month 7, hour 24, a Sunday, and end with 31 July
+(columns Month, Hour and Day Type of CityLearn's Building_1.csv). Only month and day are shown."""
 EFFICIENCY_FRACTION = 0.9
 """Round trip of a battery: ``efficiency`` of ``electrical_storage`` in the challenge's schema
 (https://github.com/intelligent-environments-lab/CityLearn, 2022,

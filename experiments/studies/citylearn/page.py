@@ -13,12 +13,16 @@ from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
 from experiments.studies.citylearn.houses import DATASETS, EFFICIENCY_FRACTION
+from experiments.studies.citylearn.tables import world_name
 from experiments.studies.citylearn.worlds import (
     SERVER_BATCH_J,
     SERVER_BATCHES,
     SERVER_OFFLOAD_FRACTION,
     TRANSFER_LOSS_FRACTION,
 )
+
+KNOWS = {"known": "all", "persistence": "yesterday's"}
+"""What a policy knows of intensity and panels in its day."""
 
 
 def page_of(
@@ -34,6 +38,7 @@ def page_of(
         [
             ("Cases beside independent programs", _cases(rows["cases"])),
             ("Rolling decisions", _policies(rows["policies"])),
+            ("Rolling decisions, week by week", _weeks(rows["weeks"])),
         ],
         claims=own_checks(report["checks"]),
         sources=sources(),
@@ -73,6 +78,7 @@ def _policies(rows: Sequence[Mapping[Any, Any]]) -> Shown:
             "kg CO2e",
             "less than LOCAL",
             "regret",
+            "least and most of a week",
             "of the possible gain",
             "sent kWh",
             "batches moved",
@@ -81,11 +87,12 @@ def _policies(rows: Sequence[Mapping[Any, Any]]) -> Shown:
         [
             [
                 row["policy"].upper(),
-                "all" if row["knowledge"] == "known" else "yesterday's",
+                KNOWS[row["knowledge"]],
                 row["world"],
                 f"{row['emissions_g'] / 1000:.2f}",
                 _between(row, "reduction"),
                 _between(row, "regret", 2),
+                _spread(row),
                 _between(row, "captured"),
                 f"{row['sent_j'] / JOULES_PER_KWH:.0f}",
                 str(row["moved_batches"]),
@@ -94,6 +101,46 @@ def _policies(rows: Sequence[Mapping[Any, Any]]) -> Shown:
             for row in rows
         ],
     )
+
+
+def _weeks(rows: Sequence[Mapping[Any, Any]]) -> Shown:
+    return Shown(
+        [
+            "week from",
+            "policy",
+            "knows of its day",
+            "world",
+            "kg CO2e",
+            "less than LOCAL",
+            "regret",
+            "of the possible gain",
+        ],
+        [
+            [
+                row["first_day"],
+                row["policy"].upper(),
+                KNOWS[row["knowledge"]],
+                world_name(row["servers"]),
+                f"{row['emissions_g'] / 1000:.2f}",
+                _percent(row["reduction_fraction"]),
+                _percent(row["regret_fraction"], 2),
+                _percent(row["captured_fraction"]),
+            ]
+            for row in sorted(rows, key=lambda row: row["begin_hour"])
+        ],
+    )
+
+
+def _percent(fraction: float, digits: int = 1) -> str:
+    """Empty where there is none."""
+    return "" if pd.isna(fraction) else f"{100 * fraction:z.{digits}f} %"
+
+
+def _spread(row: Mapping[Any, Any]) -> str:
+    """Least and most regret of a week."""
+    if pd.isna(row["regret_least"]):
+        return ""
+    return f"{100 * row['regret_least']:z.2f} to {100 * row['regret_most']:z.2f} %"
 
 
 def _between(row: Mapping[Any, Any], name: str, digits: int = 1) -> str:

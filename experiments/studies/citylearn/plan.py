@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from experiments.studies.citylearn.cells import CASES, BoundCell, CaseCell, RollingCell
-from experiments.studies.citylearn.houses import HOURS
+from experiments.studies.citylearn.houses import BEGIN, HOURS
 
 WEEK_H = 168
 FIRST_H = 24
@@ -18,10 +19,32 @@ ROLLED = (
     ("local", "known", True),
     ("det", "known", True),
     ("deta", "known", True),
+    ("deta", "persistence", True),
 )
 """Policy, knowledge, servers."""
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 OF_WEEKS = ("exchange, own harvest", "exchange, with losses")
 """Cases that are computed week by week only: a year of 17 houses that exchange is a program of a million variables."""
+
+
+def first_day(begin: int) -> str:
+    """Day on which the hours from ``begin`` on start, such as ``3 January``. A week's first hour is the last of the day
+    before, and not meant."""
+    day = BEGIN + timedelta(hours=begin + 1)
+    return f"{day.day} {MONTHS[day.month - 1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +90,5 @@ class Extent:
 
 
 FULL = Extent(tuple(range(WEEKS)), True)
-QUICK = Extent((2, 28), True)
-"""A week in January, one in July."""
+QUICK = Extent((22, 36, 48), True)
+"""A week from 3 January, 11 April and 4 July: winter, spring, summer."""

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.studies.citylearn.cells import CASES, BoundCell, CaseCell, RollingCell
+from experiments.studies.citylearn.plan import first_day
 from experiments.studies.forecasts.shares import share
 
 Span = tuple[int, int]
@@ -58,19 +59,28 @@ def week_table(
     bounds: Sequence[BoundCell],
     bounded: Sequence[Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """One row for each policy and week; LOCAL, which plans nothing, has no bound of its own (NaN)."""
+    """One row for each policy and week: grams, LOCAL's in the same world, those of the optimum with foresight, and what
+    follows; LOCAL, which plans nothing, has no bound of its own (NaN)."""
     least = {
         (cell.policy, cell.servers, cell.begin): result["bound_g"]
         for cell, result in zip(bounds, bounded, strict=True)
     }
-    return pd.DataFrame(
+    local = {
+        (cell.servers, cell.begin): result["emissions_g"]
+        for cell, result in zip(rolling, rolled, strict=True)
+        if cell.policy == "local"
+    }
+    table = pd.DataFrame(
         [
             {
                 "policy": cell.policy,
                 "knowledge": cell.knowledge,
                 "servers": cell.servers,
+                "world": world_name(cell.servers),
                 "begin_hour": cell.begin,
+                "first_day": first_day(cell.begin),
                 "emissions_g": result["emissions_g"],
+                "local_g": local[cell.servers, cell.begin],
                 "bound_g": least.get((cell.policy, cell.servers, cell.begin), float("nan")),
                 "sent_j": result["sent_j"],
                 "moved_batches": result["moved_batches"],
@@ -78,12 +88,22 @@ def week_table(
             for cell, result in zip(rolling, rolled, strict=True)
         ]
     )
+    table["reduction_fraction"] = 1.0 - table["emissions_g"] / table["local_g"]
+    table["regret_fraction"] = table["emissions_g"] / table["bound_g"] - 1.0
+    gain_g = table["local_g"] - table["bound_g"]
+    table["captured_fraction"] = (table["local_g"] - table["emissions_g"]) / gain_g.where(gain_g > 0)
+    return table
+
+
+def world_name(servers: bool) -> str:
+    """In words."""
+    return "houses with servers" if servers else "houses"
 
 
 def policy_table(weeks: pd.DataFrame) -> pd.DataFrame:
     """One row for each policy: grams over LOCAL's, regret, and share of the possible gain over LOCAL that it has.
 
-    Sums over weeks with 95 % intervals over the same weeks."""
+    Sums over weeks with 95 % intervals over the same weeks, and the least and most regret of a week."""
     rows = []
     for (policy, knowledge, servers), own in weeks.groupby(["policy", "knowledge", "servers"], sort=False):
         local = weeks[(weeks["policy"] == "local") & (weeks["servers"] == servers)]
@@ -93,7 +113,7 @@ def policy_table(weeks: pd.DataFrame) -> pd.DataFrame:
             "policy": policy,
             "knowledge": knowledge,
             "servers": servers,
-            "world": "houses with servers" if servers else "houses",
+            "world": world_name(bool(servers)),
             "weeks": len(own),
             "emissions_g": float(own["emissions_g"].sum()),
             "sent_j": float(own["sent_j"].sum()),
@@ -104,6 +124,8 @@ def policy_table(weeks: pd.DataFrame) -> pd.DataFrame:
         if policy != "local":
             row["bound_g"] = float(own["bound_g"].sum())
             row |= share(own["emissions_g"] - own["bound_g"], own["bound_g"]).columns("regret")
+            row["regret_least"] = float(own["regret_fraction"].min())
+            row["regret_most"] = float(own["regret_fraction"].max())
             row |= share(local_g - own["emissions_g"], local_g - own["bound_g"]).columns("captured")
         rows.append(row)
     return pd.DataFrame(rows)

@@ -20,8 +20,8 @@ from coordinator.simulator.simulate import Information, simulate
 from experiments.studies.citylearn.cells import CASES, SHARING, _independent_g, _ours_g
 from experiments.studies.citylearn.checks import AGREE_FRACTION
 from experiments.studies.citylearn.foresight import least_g
-from experiments.studies.citylearn.houses import DATASETS, Houses
-from experiments.studies.citylearn.plan import FULL, Extent
+from experiments.studies.citylearn.houses import DATASETS, Houses, read_houses
+from experiments.studies.citylearn.plan import FULL, QUICK, Extent, first_day
 from experiments.studies.citylearn.study import reproduce_citylearn
 from experiments.studies.citylearn.worlds import SERVER_BATCH_J, SERVER_BATCHES, world_of
 
@@ -100,6 +100,23 @@ def test_the_weeks_of_a_full_study_fill_the_year_after_its_first_day() -> None:
     assert all(end == begin for (_, end), (begin, _) in pairwise(hours))
 
 
+def test_the_quick_study_has_weeks_of_winter_spring_and_summer() -> None:
+    assert [first_day(begin) for begin, _ in QUICK.hours()] == ["3 January", "11 April", "4 July"]
+    assert [first_day(begin) for begin, _ in FULL.hours()[:1] + FULL.hours()[-1:]] == ["2 August", "25 July"]
+
+
+def test_houses_have_the_fewest_hours_of_sun_at_the_end_of_december() -> None:
+    """Which hour of the year is hour 0."""
+    for name in DATASETS:
+        if status_of(dataset(name)).state is not DatasetState.PRESENT:
+            pytest.skip(f"{name} is not in the data folder")
+    pv_kwh = read_houses().pv_kwh.sum(axis=0)
+    sunny = (pv_kwh[1:8737] > 0.02 * pv_kwh.max()).reshape(52, 168).sum(axis=1)
+    smooth = np.convolve(sunny, np.ones(5) / 5, mode="valid")
+    darkest = int(np.argmin(smooth)) + 2
+    assert first_day(1 + 168 * darkest).split()[1] in ("December", "January")
+
+
 def documented() -> set[str]:
     """Keys that docs/command-line.md promises of the study."""
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
@@ -129,5 +146,14 @@ def test_two_pieces_of_the_year_from_cells_to_page(tmp_path: Path) -> None:
     }
     assert grams["local", "known", False] == pytest.approx(45_323.837, abs=1e-2)
     assert grams["det", "known", False] == pytest.approx(42_662.925, abs=1e-2)
+    for row in report["policies"]:
+        cell = ("policy", "knowledge", "servers")
+        own = [week for week in report["by_week"] if all(week[name] == row[name] for name in cell)]
+        assert [week["first_day"] for week in own] == [first_day(24 + 168 * week) for week in (27, 28)]
+        assert sum(week["emissions_g"] for week in own) == pytest.approx(row["emissions_g"])
+        if row["policy"] != "local":
+            regrets = [week["regret_fraction"] for week in own]
+            assert (row["regret_least"], row["regret_most"]) == (min(regrets), max(regrets))
+            assert row["regret_least"] <= row["regret_fraction"] <= row["regret_most"]
     again = reproduce_citylearn(tmp_path / "study", False, None, 1, cache=tmp_path / "cache", extent=extent)
     assert again["computed"] == 0
