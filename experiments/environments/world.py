@@ -58,11 +58,14 @@ class Outcome:
 
 
 class FleetWorld:
-    """One scenario's fleet: ``restart``, then ``fleet`` and ``step`` until ``over``."""
+    """One scenario's fleet: ``restart``, then ``fleet`` and ``step`` until ``over``.
 
-    def __init__(self, scenario: Scenario | Resolved) -> None:
+    ``fleets``: of equally many nodes, one after the other in the scenario, that know nothing of each other; who decides
+    sees to it that they exchange nothing."""
+
+    def __init__(self, scenario: Scenario | Resolved, fleets: int = 1) -> None:
         """Raises UsageError for a scenario in which something is learned, or whose stages differ: its joules would not
-        follow from decisions alone."""
+        follow from decisions alone. Likewise for nodes that do not make up ``fleets`` of one size."""
         self.resolved = scenario if isinstance(scenario, Resolved) else resolve(scenario)
         if not self.resolved.learns_nothing or len(set(self.resolved.stages)) != 1:
             raise UsageError(
@@ -73,6 +76,11 @@ class FleetWorld:
         check_config(config)
         configs = self.resolved.node_configs(RUN, "", with_harvest=True)
         self.node_ids = config.node_ids
+        self.fleets = fleets
+        if fleets < 1 or len(self.node_ids) % fleets:
+            raise UsageError(
+                f"{len(self.node_ids)} nodes in {fleets} fleets; allowed are 1 or more fleets of equally many nodes"
+            )
         self.slots = len(config.stages)
         self._nodes = VirtualNodes(configs)
         self._coordinator = ColumnSlots(config, VirtualNodes.profiles(configs))
@@ -108,15 +116,16 @@ class FleetWorld:
 
     def observed(self) -> NDArray[np.float32]:
         """(N, OBSERVED) before the slot; after the last one, as before it."""
-        return observed(self.fleet, self._seen[min(self.slot, self.slots - 1)][1], self.room)
+        outlook = self._seen[min(self.slot, self.slots - 1)][1]
+        return observed(self.fleet, outlook, self.room, self.fleets)
 
     def _look(self) -> None:
         """``fleet``: as a policy may know it before the slot; ``room``: of its work."""
         self._telemetry = self._nodes.telemetry(self.slot)
         if self.slot == len(self._seen):
             self.fleet = self._coordinator.fleet(self._telemetry)
-            self._seen.append((self.fleet, Outlook.of(self.fleet)))
-            self.room = WorkRoom.of(self.fleet)
+            self._seen.append((self.fleet, Outlook.of(self.fleet, self.fleets)))
+            self.room = WorkRoom.of(self.fleet, self.fleets)
             return
         known = self._coordinator.standing(self._telemetry)
         changes: dict[str, NDArray[np.generic]] = {
@@ -128,4 +137,4 @@ class FleetWorld:
         if known.offload_room is not None:
             changes["offload_room_batches"] = known.offload_room
         self.fleet = self._seen[self.slot][0].changed(**changes)
-        self.room = WorkRoom.of(self.fleet)
+        self.room = WorkRoom.of(self.fleet, self.fleets)

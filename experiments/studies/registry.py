@@ -47,7 +47,7 @@ STUDIES: dict[str, tuple[str, str]] = {
     ),
     "base-stations": (
         "stations.study:reproduce_base_stations",
-        "Base stations that may sleep: coverage, traffic, panels; always-on, threshold and DETA.",
+        "Base stations that may sleep: coverage, traffic, panels; always-on, threshold, DETA, learned.",
     ),
     "learned": (
         "learned.study:reproduce_learned",

@@ -11,10 +11,14 @@ givers of energy and takers of work are served from the lowest intensity up, tak
 the highest down. Batches are rounded down to whole ones. Work that does not move runs at home at once, as far as the
 slot's time goes; nodes stay awake. (0, 0, 1) at every node is LOCAL. Any three numbers give a decision that
 policies.validate accepts; a number that is not finite raises ValueError.
+
+Several fleets of equally many nodes may stand side by side in one (``fleets``): each then has its own order and totals,
+and nothing goes from one to another, so that many worlds cost a learner little more than one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -46,18 +50,20 @@ def checked(action: NDArray[np.floating], fleet: Fleet, numbers: int = ACTIONS) 
     return np.clip(values.reshape(fleet.size, numbers), -1.0, 1.0)
 
 
-def decision_of(fleet: Fleet, action: NDArray[np.floating], room: WorkRoom | None = None) -> FleetDecision:
-    """The decision of (N, 3) ``action`` for the slot of ``fleet``. ``room``: of the same slot, where it is known.
-    Raises ValueError as ``checked``."""
+def decision_of(
+    fleet: Fleet, action: NDArray[np.floating], room: WorkRoom | None = None, fleets: int = 1
+) -> FleetDecision:
+    """The decision of (N, 3) ``action`` for the slot of ``fleet``. ``room``: of the same slot and ``fleets``, where it
+    is known. ``fleets``: of equally many nodes, one after the other, that exchange nothing. Raises ValueError as
+    ``checked``."""
     values = checked(action, fleet)
-    intensity = fleet.intensity_g_per_kwh[:, 0]
-    clean = np.argsort(intensity, kind="stable")
-    room = WorkRoom.of(fleet) if room is None else room
+    order = _Order.of(fleet, fleets)
+    room = WorkRoom.of(fleet, fleets) if room is None else room
     send, take = room.shares(values[:, WORK])
-    total = min(int(send.sum()), int(take.sum()))
-    home, moves = room.placed(cut(send, total, clean[::-1]), cut(take, total, clean))
+    total = _both(send, take, fleets)
+    home, moves = room.placed(cut(send, total, order.dirty), cut(take, total, order.clean))
     decision = with_battery(fleet, rule_decision(fleet, home, moves), values[:, BATTERY])
-    return with_energy(decision, _transfers(fleet, decision, values[:, ENERGY], clean))
+    return with_energy(decision, _transfers(fleet, decision, values[:, ENERGY], order, fleets))
 
 
 def with_battery(fleet: Fleet, decision: FleetDecision, share: Floats) -> FleetDecision:
@@ -77,24 +83,48 @@ def energy_room(fleet: Fleet, decision: FleetDecision) -> EnergyRoom:
     return EnergyRoom.of(fleet, demand_j(fleet, decision), decision.discharge_j)
 
 
-def cut(amount: NDArray[T], total: float, order: NDArray[np.int64]) -> NDArray[T]:
-    """(N,) ``amount`` of which ``total`` remains: nodes are served in ``order``."""
-    served = amount[order]
-    before = np.cumsum(served) - served
+def cut(amount: NDArray[T], total: float | NDArray[T], order: NDArray[np.int64]) -> NDArray[T]:
+    """(N,) ``amount`` of which ``total`` remains: nodes are served in ``order``. ``total``: one, or (fleets,) of fleets
+    side by side, whose nodes come one fleet after the other in ``order``."""
+    totals = np.reshape(total, (-1, 1))
+    served = amount[order].reshape(len(totals), -1)
+    before = np.cumsum(served, axis=1) - served
     found = np.empty_like(amount)
-    found[order] = np.clip(total - before, 0, served)
+    found[order] = np.clip(totals - before, 0, served).ravel()
     return found
 
 
-def _transfers(fleet: Fleet, decision: FleetDecision, share: Floats, clean: NDArray[np.int64]) -> Transfers:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Nodes fleet after fleet, (N,), by their intensity now."""
+
+    clean: NDArray[np.int64]
+    """Lowest first."""
+    dirty: NDArray[np.int64]
+    """Highest first."""
+
+    @classmethod
+    def of(cls, fleet: Fleet, fleets: int) -> _Order:
+        now = fleet.intensity_g_per_kwh[:, 0].reshape(fleets, -1)
+        clean = np.argsort(now, axis=1, kind="stable") + now.shape[1] * np.arange(fleets)[:, None]
+        return cls(clean.ravel(), clean[:, ::-1].ravel())
+
+
+def _both(give: NDArray[T], take: NDArray[T], fleets: int) -> NDArray[T]:
+    """(fleets,) what is both given and taken in each."""
+    given, taken = (amount.reshape(fleets, -1).sum(axis=1) for amount in (give, take))
+    return np.minimum(given, taken)
+
+
+def _transfers(fleet: Fleet, decision: FleetDecision, share: Floats, order: _Order, fleets: int) -> Transfers:
     if not ((share > 0).any() and (share < 0).any()):
         return no_transfers()
     room = energy_room(fleet, decision)
     give, take = np.maximum(share, 0.0) * room.may_give_j, np.maximum(-share, 0.0) * room.may_take_j
-    total = min(float(give.sum()), float(take.sum()))
-    if total <= 0.0:
+    total = _both(give, take, fleets)
+    if total.sum() <= 0.0:
         return no_transfers()
-    return room.transfers(cut(give, total, clean), cut(take, total, clean[::-1]))
+    return room.transfers(cut(give, total, order.clean), cut(take, total, order.dirty))
 
 
 def _with(decision: FleetDecision, **changes: object) -> FleetDecision:

@@ -7,7 +7,6 @@ known to the coordinator alone, and the same for all nodes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,38 +65,39 @@ class Outlook:
     """(N,) mean harvest of the next DAY slots."""
 
     @classmethod
-    def of(cls, fleet: Fleet) -> Outlook:
-        """Where nothing is known of later slots they are taken to be like this one."""
-        n = fleet.size
+    def of(cls, fleet: Fleet, fleets: int = 1) -> Outlook:
+        """Where nothing is known of later slots they are taken to be like this one. ``fleets``: of equally many nodes,
+        one after the other, that know nothing of each other."""
+        n = fleet.size // fleets
         intensity, harvest = fleet.intensity_g_per_kwh[:, : DAY + 1], fleet.harvest_j[:, : DAY + 1]
         later = intensity[:, 1:] if intensity.shape[1] > 1 else intensity
         coming = harvest[:, 1:] if harvest.shape[1] > 1 else harvest
-        level = max(float(intensity.mean()), 1e-9)
+        level = np.repeat(np.maximum(intensity.reshape(fleets, -1).mean(axis=1), 1e-9), n)
         now = intensity[:, 0]
-        rank = np.empty(n)
-        rank[np.argsort(now, kind="stable")] = np.arange(n) / max(n - 1, 1)
+        apart = now.reshape(fleets, n)
+        rank = np.argsort(np.argsort(apart, axis=1, kind="stable"), axis=1) / max(n - 1, 1)
         columns = (
             now / level,
             later[:, :SOON].mean(axis=1) / level,
             later.mean(axis=1) / level,
             later.max(axis=1) / level,
             later.min(axis=1) / level,
-            rank,
-            np.full(n, float(now.max()) / level),
-            np.full(n, float(now.min()) / level),
-            np.full(n, float(now.mean()) / level),
+            rank.ravel(),
+            np.repeat(apart.max(axis=1), n) / level,
+            np.repeat(apart.min(axis=1), n) / level,
+            np.repeat(apart.mean(axis=1), n) / level,
         )
         return cls(np.stack(columns, axis=1), coming[:, :SOON].mean(axis=1), coming.mean(axis=1))
 
 
 def observed(
-    fleet: Fleet, outlook: Outlook | None = None, room: WorkRoom | None = None
+    fleet: Fleet, outlook: Outlook | None = None, room: WorkRoom | None = None, fleets: int = 1
 ) -> NDArray[np.float32]:
     """(N, OBSERVED) before the slot of ``fleet``. ``outlook``, ``room``: of the same slot where they are known already;
-    None: they are found here."""
+    None: they are found here. ``fleets``: as of ``Outlook.of``."""
     n = fleet.size
-    seen = Outlook.of(fleet) if outlook is None else outlook
-    room = WorkRoom.of(fleet) if room is None else room
+    seen = Outlook.of(fleet, fleets) if outlook is None else outlook
+    room = WorkRoom.of(fleet, fleets) if room is None else room
     harvest, given = fleet.harvest_j[:, 0], deliverable_j(fleet)
     work_j = fleet.joules_per_batch[:, 0]
     own_j = fleet.backlog_batches.sum(axis=1) * work_j
@@ -107,7 +107,12 @@ def observed(
     move_j = (
         fleet.guest_j()[:, 0] + fleet.owner_j()[:, 0] + fleet.bytes_per_batch[0] * fleet.limits.net_j_per_byte
     )
-    all_j = float(demand.sum())
+
+    def of_all(values: Floats) -> Floats:
+        """(N,) the sum over the node's fleet."""
+        return np.repeat(values.reshape(fleets, -1).sum(axis=1), n // fleets)
+
+    all_j = of_all(demand)
     columns: tuple[Floats | float, ...] = (
         np.log1p(harvest / demand),
         np.log1p(seen.soon_j / demand),
@@ -123,10 +128,10 @@ def observed(
         np.log1p(room.may_take * work_j / demand),
         np.clip(np.divide(move_j, work_j, out=np.full(n, 5.0), where=work_j > 0), -5.0, 5.0),
         min((fleet.horizon + fleet.later_slots) / DAY, 1.0),
-        math.log1p(float(harvest.sum()) / all_j),
-        math.log1p(float(seen.soon_j.sum()) / all_j),
-        math.log1p(float(given.sum()) / all_j),
-        float((harvest < demand).mean()),
+        np.log1p(of_all(harvest) / all_j),
+        np.log1p(of_all(seen.soon_j) / all_j),
+        np.log1p(of_all(given) / all_j),
+        of_all((harvest < demand) * (fleets / n)),
     )
     found = np.empty((n, OBSERVED))
     first = seen.intensities.shape[1]

@@ -28,12 +28,14 @@ class WorkRoom:
     """(N,) guests for which it has time beside its own work, and storage."""
 
     @classmethod
-    def of(cls, fleet: Fleet) -> WorkRoom:
+    def of(cls, fleet: Fleet, fleets: int = 1) -> WorkRoom:
+        """``fleets``: of equally many nodes, one after the other, that exchange nothing."""
         limits = WorkLimits.of(fleet, np.ones(fleet.size, dtype=bool))
         spare = limits.capacity - np.minimum(limits.available, limits.capacity)
         may_send = np.minimum(limits.may_leave, limits.available)
         # No node has use for more room than all others may send.
-        may_take = np.minimum(np.minimum(spare, limits.guest_room), may_send.sum())
+        sent = np.repeat(may_send.reshape(fleets, -1).sum(axis=1), fleet.size // fleets)
+        may_take = np.minimum(np.minimum(spare, limits.guest_room), sent)
         return cls(limits.available, limits.capacity, may_send, may_take)
 
     def shares(self, share: Floats) -> tuple[Ints, Ints]:

@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.report.claims.shown import own_checks
 from experiments.report.figures.base import Drawing
 from experiments.report.study_page import Shown, render_study
-from experiments.studies.learned.worlds import SLOTS, TRAINING, UNSEEN
+from experiments.studies.learned.worlds import LAST_DAY_OF_TRAINING, SLOTS, TRAINING, UNSEEN
 
 
 def page_of(
@@ -61,7 +61,9 @@ def _assumptions(record: Mapping[str, Any]) -> list[str]:
     return [
         f"Training: {record['algorithm']}, seed {record['seed']}, {record['steps']:,} slots, {record['worlds']} worlds "
         f"of {record['nodes']} nodes, {record['date']}; one seed: nothing is said of the spread between trainings.",
-        f"Zones of the training: {', '.join(TRAINING.zones)}; days of even months.",
+        f"Zones of the training: {', '.join(TRAINING.zones)}; days of even months, up to the {LAST_DAY_OF_TRAINING}th. "
+        "Which of two trainings ships was decided on the days after it, in the same zones. Training worlds that are "
+        "judged here have drawn their clouds anew.",
         f"Unseen: {', '.join(UNSEEN.zones)}; days of odd months. The rule was fixed before any result was seen.",
         f"A world is a day of {SLOTS} hourly slots in drawn zones, with drawn panels (2 to 30 W), batteries (0 to 20 "
         "Wh) and demand (20 to 80 % of a board's time), and defaults else. What is left in a battery at the end is "

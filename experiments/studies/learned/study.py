@@ -46,7 +46,7 @@ def reproduce_learned(
     cells = [
         *(WorldCell(UNSEEN.name, number, nodes) for number in range(count)),
         *(WorldCell(UNSEEN.name, number, MORE) for number in range(some)),
-        *(WorldCell(TRAINING.name, number, nodes) for number in range(some)),
+        *(WorldCell(TRAINING.name, TRAINING.together * number, nodes) for number in range(some)),
     ]
     (results,), computed = compute_cells(
         "learned", (cells,), what="worlds", console=console, workers=workers, cache=cache
@@ -60,7 +60,7 @@ def reproduce_learned(
         "checks": judge(worlds, policies, nodes, MORE),
         "policies": policies.to_dict("records"),
         "training": {
-            name: record[name] for name in ("algorithm", "seed", "steps", "worlds", "nodes", "date")
+            name: record[name] for name in ("algorithm", "seed", "steps", "worlds", "nodes", "date", "chosen")
         },
         "computed": computed,
     }

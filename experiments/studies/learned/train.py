@@ -2,23 +2,22 @@
 
 Command: python -m experiments.studies.learned.train [--steps N] [--seed S] [--output FOLDER]. It needs the extra
 ``rl`` and the data file em-lca-2022. It writes rl.safetensors (weights of the actor) and rl.json (the training's
-record). The reward is minus the grams of a slot, less LOCAL's in the same slot of the same world, over LOCAL's mean:
-a shift that no decision changes, and a scale."""
+record) after every EVERY rollouts and at the end: no setting depends on ``--steps``, so that a training that is ended
+early is one of fewer steps. experiments.studies.learned.choose says whether its weights are to ship."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -27,109 +26,117 @@ from carbon_data.files.datasets import dataset
 from coordinator.policies.learned.action import ACTIONS
 from coordinator.policies.learned.network import RECORD, WEIGHTS
 from coordinator.policies.learned.observation import FLEET, OWN
-from coordinator.policies.local import local_decision
-from experiments.environments.coordinator_env import CoordinatorEnv
 from experiments.environments.world import FleetWorld
 from experiments.resolve.resolve import resolve
 from experiments.studies.learned.network import NodePolicy
-from experiments.studies.learned.worlds import SLOTS, SOURCE, TRAINING, world
+from experiments.studies.learned.together import Together
+from experiments.studies.learned.worlds import SLOTS, SOURCE, TOGETHER, TRAINING, side_by_side
 
-NODES, WORLDS = 6, 64
+NODES, GROUPS = 6, 32
+DAYS_OF_A_ROLLOUT = 4
+EVERY = 10
+"""Rollouts between two records."""
 SETTINGS: dict[str, Any] = {
-    "learning_rate": 1e-3,
-    "n_steps": 40 * SLOTS,
-    "batch_size": 240,
-    "n_epochs": 8,
-    "gamma": 0.95,
+    "n_steps": DAYS_OF_A_ROLLOUT * SLOTS,
+    "batch_size": 256,
+    "n_epochs": 5,
+    "gamma": 0.98,
     "gae_lambda": 0.9,
     "clip_range": 0.2,
     "ent_coef": 0.0,
     "max_grad_norm": 0.5,
 }
 """[C], tried on training worlds alone."""
+RATE, RATE_HALVED_AT = 1e-3, 400_000
+"""Learning rate at the start, and steps at which it is half of it (a third at twice as many)."""
 
 
-class AgainstLocal(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """The reward as the module says."""
+class Recorder(BaseCallback):
+    """Mean reduction against LOCAL over the episodes of each rollout, exploration included; writes what there is."""
 
-    def __init__(self, env: CoordinatorEnv, local_g: list[NDArray[np.float64]]) -> None:
-        super().__init__(env)
-        self._local_g = local_g
-
-    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        seen, info = self.env.reset(**options)
-        self._now = self._local_g[info["scenario"]]
-        return seen, info
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        seen, reward, over, cut, info = self.env.step(action)
-        local = self._now[info["slot"]]
-        return seen, float((local + float(reward)) / self._now.mean()), over, cut, info
-
-
-class Curve(BaseCallback):
-    """Mean reduction against LOCAL over the episodes of each rollout, exploration included."""
-
-    def __init__(self) -> None:
+    def __init__(self, write: Callable[[PPO, list[dict[str, float]]], None]) -> None:
         super().__init__()
         self.points: list[dict[str, float]] = []
+        self._write = write
 
     def _on_step(self) -> bool:
         return True
 
+    def _on_rollout_start(self) -> None:
+        if self.points and len(self.points) % EVERY == 0:
+            self.write()
+
     def _on_rollout_end(self) -> None:
         rewards = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]
-        mean = float(np.mean(rewards))
-        self.points.append({"steps": int(self.num_timesteps), "reduction_fraction": round(mean, 5)})
+        mean = round(float(np.mean(rewards)), 5)
+        self.points.append({"steps": int(self.num_timesteps), "reduction_fraction": mean})
+
+    def write(self) -> None:
+        """Weights and record as they are now, and a line of progress."""
+        self._write(self.model, self.points)  # type: ignore[arg-type]
+        last = self.points[-1]
+        print(
+            f"{last['steps']:>9,} slots: {last['reduction_fraction']:.1%} fewer grams than LOCAL", flush=True
+        )
 
 
-def local_grams(fleet: FleetWorld) -> NDArray[np.float64]:
-    """(T,) g of LOCAL in each slot."""
-    fleet.restart()
-    grams = []
-    while not fleet.over:
-        grams.append(fleet.step(local_decision(fleet.fleet)).grams)
-    return np.array(grams)
+def rate_after(steps: int) -> Callable[[float], float]:
+    """Learning rate by the part of ``steps`` that remains, as stable-baselines3 asks for it. It follows from the
+    steps that have been, whatever their total."""
+    return lambda remaining: RATE / (1.0 + (1.0 - remaining) * steps / RATE_HALVED_AT)
 
 
-def train(steps: int, seed: int, output: Path) -> dict[str, Any]:
+def train(steps: int, seed: int, output: Path, groups: int = GROUPS) -> dict[str, Any]:
     """Train, write both files into ``output``, and return the record. Raises DataError without the data file."""
     torch.set_num_threads(1)
     output.mkdir(parents=True, exist_ok=True)
-    runs = [resolve(world(TRAINING, number, NODES)) for number in range(WORLDS)]
-    local_g = [local_grams(FleetWorld(run)) for run in runs]
-    env = AgainstLocal(CoordinatorEnv(runs), local_g)
-    model = PPO(NodePolicy, env, seed=seed, device="cpu", **SETTINGS)
-    curve = Curve()
-    model.learn(steps, callback=curve)
-    save_file(model.policy.weights(), output / WEIGHTS)  # type: ignore[operator]
-    packages = ("stable-baselines3", "gymnasium", "torch", "numpy", "safetensors")
-    record = {
+    runs = [resolve(side_by_side(TRAINING, number, NODES)) for number in range(groups)]
+    env = Together([FleetWorld(run, TOGETHER) for run in runs], seed)
+    model = PPO(NodePolicy, env, seed=seed, device="cpu", learning_rate=rate_after(steps), **SETTINGS)
+    fixed = {
         "algorithm": "PPO (stable-baselines3)",
-        "command": f"python -m experiments.studies.learned.train --steps {steps} --seed {seed}",
-        "date": datetime.now(UTC).date().isoformat(),
         "seed": seed,
-        "steps": int(model.num_timesteps),
-        "settings": SETTINGS,
+        "settings": SETTINGS | {"learning_rate": RATE, "rate_halved_at_steps": RATE_HALVED_AT},
         "nodes": NODES,
-        "worlds": WORLDS,
+        "worlds": groups * TOGETHER,
+        "together": TOGETHER,
         "slots": SLOTS,
         "zones": list(TRAINING.zones),
         "days": sorted({run.scenario.time.start.date().isoformat() for run in runs}),
         "intensity": {"source": SOURCE, "sha256": dataset(SOURCE).sha256},
         "observed": [*OWN, *FLEET],
         "actions": ACTIONS,
-        "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in packages},
-        "curve": curve.points,
+        "versions": versions(),
     }
-    (output / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    record: dict[str, Any] = {}
+
+    def write(model: PPO, points: list[dict[str, float]]) -> None:
+        save_file(model.policy.weights(), output / WEIGHTS)  # type: ignore[operator]
+        done = int(points[-1]["steps"])
+        record.update(fixed)
+        record.update(
+            command=f"python -m experiments.studies.learned.train --steps {done} --seed {seed}",
+            date=datetime.now(UTC).date().isoformat(),
+            steps=done,
+            curve=points,
+        )
+        (output / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    recorder = Recorder(write)
+    model.learn(steps, callback=recorder)
+    recorder.write()
     return record
+
+
+def versions() -> dict[str, str]:
+    """Of what a training depends on."""
+    packages = ("stable-baselines3", "gymnasium", "torch", "numpy", "safetensors")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("--steps", type=int, default=38_400)
+    made.add_argument("--steps", type=int, default=1_536_000)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--output", type=Path, default=Path("learned"))
     given = made.parse_args()

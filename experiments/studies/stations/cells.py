@@ -18,6 +18,7 @@ from experiments.errors import RunError
 from experiments.studies.fei.engine import content_key
 from experiments.studies.import_closure import closure_digest
 from experiments.studies.stations.covered import Covered
+from experiments.studies.stations.learned import Learned
 from experiments.studies.stations.policies import Threshold
 from experiments.studies.stations.world import Settings, day, network_of, settings, world_of
 
@@ -70,14 +71,15 @@ class StationCell:
 
 
 def policy_of(name: str, given: Settings) -> tuple[Any, Information]:
-    """A policy by its name, and what it may know. ``package.module:Name`` names one of your own, such as a learned
-    one."""
+    """A policy by its name, and what it may know. ``package.module:Name`` names one of your own."""
     told = given["policies"]
     horizon = int(told["horizon_slots"])
     if name == ALWAYS_ON:
         return Local(), Information(1)
     if name == Threshold.name:
         return Threshold(told["sleep_below_fraction"], told["wake_above_fraction"]), Information(1)
+    if name == Learned.name:
+        return Learned.shipped(network_of(given)), Information(1)
     if name == Deta.name:
         return Deta(horizon=horizon), Information(horizon)
     return make_policy(name), Information(horizon)

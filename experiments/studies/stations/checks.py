@@ -54,20 +54,23 @@ def judge(policies: pd.DataFrame, days: pd.DataFrame) -> dict[str, dict[str, Any
         ),
     }
     grams = {str(name): float(by["emissions_g"][name]) for name in by.index}
-    for key, name, says, than in (
-        ("deta-first", "deta", "DETA with sleep", "threshold"),
-        ("learned-batteries", "rl", "rl, which was trained elsewhere and lets no cell sleep,", ALWAYS_ON),
+    for key, name, than in (
+        ("deta-first", "deta", "threshold"),
+        ("learned-threshold", "learned", "threshold"),
+        ("learned-deta", "learned", "deta"),
     ):
         if {name, than} <= set(grams):
-            checks[key] = _no_more(says, name, than, grams)
+            checks[key] = _no_more(name, than, grams)
     return checks
 
 
-def _no_more(says: str, name: str, than: str, grams: Mapping[str, float]) -> dict[str, Any]:
+WORDS = {"deta": "DETA with sleep", "learned": "the learned policy", "threshold": "the threshold"}
+
+
+def _no_more(name: str, than: str, grams: Mapping[str, float]) -> dict[str, Any]:
     ours, theirs = grams[name], grams[than]
-    whom = "always-on" if than == ALWAYS_ON else f"the {than}"
     return check(
-        f"{says} emits no more than {whom}",
+        f"{WORDS[name]} emits no more than {WORDS[than]}",
         ours <= theirs,
         f"{name} {ours / 1000:.2f} kg, {than} {theirs / 1000:.2f} kg",
         ClaimFigure(f"grams of {name} over those of {than}", Kind.FACTOR, ours=ours / theirs, at_most=1.0),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from coordinator.market.decision import FleetDecision, home_and_moves
-from coordinator.market.fleet import Bools, Fleet, Ints
+from coordinator.market.fleet import Bools, Fleet, Floats, Ints
 from coordinator.market.rounding import WorkLimits
 from coordinator.policies.local import rule_decision
 from experiments.studies.stations.network import Network
@@ -23,10 +23,10 @@ class Covered:
     """``policy`` whose cells sleep only where neighbours cover their area and carry their traffic.
 
     The policy is told which cells may sleep together in every hour that is known (``Fleet.can_sleep``), and says who of
-    them should, and what batteries may give. Of those it names, cells go to sleep in the order of their traffic, least
-    first, as long as the network allows it; the others stay awake. A sleeping cell's traffic is carried by its
-    neighbours; an awake cell carries its own up to its capacity, and the rest is blocked. A learned policy takes the
-    same place as any other: a class with ``init`` and ``decide``."""
+    them should, and what batteries may give. One with ``knows_network`` is told nothing: it has the network itself. Of
+    the cells that a policy names, those with the least traffic go to sleep first, as long as the network allows it; the
+    others stay awake. A sleeping cell's traffic is carried by its neighbours; an awake cell carries its own up to its
+    capacity, and the rest is blocked."""
 
     def __init__(self, policy: Any, network: Network) -> None:
         self.policy, self.network = policy, network
@@ -37,7 +37,9 @@ class Covered:
         return self.policy.init(seed)
 
     def decide(self, fleet: Fleet, state: Any) -> tuple[FleetDecision, Any]:
-        wish, state = self.policy.decide(replace(fleet, can_sleep=self._may_sleep(fleet)), state)
+        knows = getattr(self.policy, "knows_network", False)
+        told = fleet if knows else replace(fleet, can_sleep=self._may_sleep(fleet))
+        wish, state = self.policy.decide(told, state)
         awake, moved = asleep_within(self.network, fleet, ~wish.awake)
         offered = fleet.backlog_batches[:, 0]
         carried = np.minimum(offered, WorkLimits.of(fleet, awake).capacity)
@@ -71,21 +73,32 @@ class Covered:
         return self._together[key]
 
 
-def asleep_within(network: Network, fleet: Fleet, wanted: Bools) -> tuple[Bools, Ints]:
-    """Who stays awake where ``wanted`` should sleep, and (N, N) traffic of the sleeping cells by who carries it."""
+def asleep_within(
+    network: Network, fleet: Fleet, wanted: Bools, order: Floats | None = None
+) -> tuple[Bools, Ints]:
+    """Who stays awake where ``wanted`` should sleep, and (N, N) traffic of the sleeping cells by who carries it.
+    Cells go to sleep by ``order``, (N,), least first; None: by their traffic."""
 
     def capacity(awake: Bools) -> Ints:
         return WorkLimits.of(fleet, awake).capacity
 
-    return _asleep(network, fleet.backlog_batches[:, 0], capacity, wanted & fleet.sleepers())
+    return _asleep(network, fleet.backlog_batches[:, 0], capacity, wanted & fleet.sleepers(), order)
 
 
 def _asleep(
-    network: Network, offered: Ints, capacity: Callable[[Bools], Ints], wanted: Bools
+    network: Network,
+    offered: Ints,
+    capacity: Callable[[Bools], Ints],
+    wanted: Bools,
+    order: Floats | None = None,
 ) -> tuple[Bools, Ints]:
+    # Fewer asleep is never harder: where all of them can, one after the other ends there too.
+    if network.covers(~wanted) and (routed := network.route(~wanted, offered, capacity(~wanted))) is not None:
+        return ~wanted, routed
+    by = offered if order is None else order
     awake = np.ones(len(offered), dtype=bool)
     moved = np.zeros((len(offered), len(offered)), dtype=np.int64)
-    for cell in np.flatnonzero(wanted)[np.argsort(offered[wanted], kind="stable")]:
+    for cell in np.flatnonzero(wanted)[np.argsort(by[wanted], kind="stable")]:
         tried = awake.copy()
         tried[cell] = False
         if not network.covers(tried):

@@ -46,12 +46,12 @@ class Network:
         if not from_.any():
             return moved
         # Source 0, sleeping cells 1..N, awake cells N + 1..2N, sink 2N + 1.
-        pairs = np.argwhere(self.neighbours & ~awake[:, None] & awake[None, :])
-        many = int(from_.sum())
-        rows = np.concatenate([np.zeros(n, int), 1 + pairs[:, 0], 1 + n + np.arange(n)])
-        columns = np.concatenate([1 + np.arange(n), 1 + n + pairs[:, 1], np.full(n, 2 * n + 1)])
+        near = self.neighbours & ~awake[:, None] & awake[None, :]
+        pairs, many = np.nonzero(near)[1], int(from_.sum())
+        columns = np.concatenate([1 + np.arange(n), 1 + n + pairs, np.full(n, 2 * n + 1)])
         most = np.concatenate([from_, np.full(len(pairs), many), spare]).astype(np.int32)
-        graph = sparse.csr_matrix((most, (rows, columns)), shape=(2 * n + 2, 2 * n + 2))
+        of_row = np.concatenate([[0, n], near.sum(axis=1), np.ones(n, int), [0]])
+        graph = sparse.csr_matrix((most, columns, np.cumsum(of_row)), shape=(2 * n + 2, 2 * n + 2))
         found = maximum_flow(graph, 0, 2 * n + 1)
         if found.flow_value < many:
             return None

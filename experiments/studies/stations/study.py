@@ -159,6 +159,7 @@ def _assumptions() -> list[str]:
         "carry any other's traffic. What is stored after its three hours it values by (D9), with the loads of a plan "
         "in which cells sleep.",
         "Traffic is made, not measured: a day's course with noise. One city, one sky, one grid.",
-        "rl is the testbed's learned policy as it ships: it was trained on other fleets, lets no cell sleep, and "
-        "decides what batteries give alone.",
+        "The learned policy was trained on the settings of stations.toml, on days of other months with other traffic; "
+        "weights and record are in learned.json. It knows the network, as no other policy does, and what the others "
+        "know of its day.",
     ]

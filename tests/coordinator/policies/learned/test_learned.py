@@ -106,6 +106,56 @@ def test_nodes_in_another_order_are_seen_alike() -> None:
     assert observed(_reordered(fleet, order)) == pytest.approx(observed(fleet)[order], rel=1e-6)
 
 
+def test_fleets_side_by_side_see_and_decide_as_each_does_alone() -> None:
+    """Three fleets of four nodes: other intensities, harvests, batteries and work in each."""
+    rng = np.random.default_rng(11)
+    alone = []
+    for _ in range(3):
+        fleet = reference_day(6, nodes=4)
+        alone.append(
+            replace(
+                fleet,
+                intensity_g_per_kwh=fleet.intensity_g_per_kwh * rng.uniform(0.3, 2.0, (4, 1)),
+                harvest_j=rng.uniform(0.0, 400.0, (4, 6)),
+                battery_j=fleet.battery_capacity_j * rng.random(4),
+                backlog_batches=rng.integers(0, 40, fleet.backlog_batches.shape),
+            )
+        )
+    both = _beside(alone)
+    assert observed(both, fleets=3) == pytest.approx(np.vstack([observed(one) for one in alone]), rel=1e-6)
+    moved = sent_j = 0.0
+    for _ in range(30):
+        action = rng.uniform(-1.5, 1.5, (12, ACTIONS))
+        found = decision_of(both, action, fleets=3)
+        assert not violations(both, found)
+        for number, fleet in enumerate(alone):
+            rows = slice(4 * number, 4 * number + 4)
+            single = decision_of(fleet, action[rows])
+            for name in ("home_batches", "charge_j", "discharge_j", "unserved_batches"):
+                assert getattr(found, name)[rows].tolist() == pytest.approx(getattr(single, name).tolist())
+            assert found.batches[rows, rows].tolist() == single.batches.tolist()
+            assert found.transfer_j[rows, rows] == pytest.approx(single.transfer_j, rel=1e-9, abs=1e-6)
+            moved, sent_j = moved + single.moves.amount.sum(), sent_j + single.transfers.amount.sum()
+        apart = np.kron(np.eye(3), np.ones((4, 4))) == 0
+        assert not found.batches[apart].any()
+        assert not found.transfer_j[apart].any()
+    assert moved > 0
+    assert sent_j > 0
+
+
+def _beside(fleets: list[Fleet]) -> Fleet:
+    """One fleet of the nodes of all."""
+    first = fleets[0]
+    names = [
+        name
+        for name, value in vars(first).items()
+        if isinstance(value, np.ndarray) and name not in ("bytes_per_batch", "offloadable")
+    ]
+    fields = {name: np.concatenate([getattr(fleet, name) for fleet in fleets]) for name in names}
+    ids = tuple(f"{number}-{node}" for number, fleet in enumerate(fleets) for node in fleet.node_ids)
+    return replace(first, node_ids=ids, **fields)
+
+
 def _reordered(fleet: Fleet, order: np.ndarray) -> Fleet:
     n = fleet.size
     fields = {

@@ -16,13 +16,28 @@ from experiments.studies.learned.checks import judge
 from experiments.studies.learned.page import page_of
 from experiments.studies.learned.study import training_record
 from experiments.studies.learned.tables import difference, policies_of, worlds_of
-from experiments.studies.learned.worlds import TRAINING, UNSEEN, world
+from experiments.studies.learned.worlds import CHOOSING, TOGETHER, TRAINING, UNSEEN, side_by_side, world
 
 
 def test_no_zone_and_no_day_is_in_both_parts() -> None:
     assert not set(TRAINING.zones) & set(UNSEEN.zones)
     assert not set(TRAINING.days) & set(UNSEEN.days)
     assert min(len(TRAINING.zones), len(UNSEEN.zones)) >= 12
+
+
+def test_worlds_to_choose_on_are_neither_of_training_nor_judged_on() -> None:
+    assert not set(CHOOSING.days) & (set(TRAINING.days) | set(UNSEEN.days))
+    assert not set(CHOOSING.zones) & set(UNSEEN.zones)
+
+
+def test_a_group_of_training_has_the_nodes_of_its_worlds_and_one_day() -> None:
+    group = side_by_side(TRAINING, 2, nodes=3)
+    worlds = [world(TRAINING, 2 * TOGETHER + k, nodes=3) for k in range(TOGETHER)]
+    assert [node.model_dump() for node in group.nodes] == [
+        node.model_dump() for one in worlds for node in one.nodes
+    ]
+    assert {one.time.start for one in worlds} == {group.time.start}
+    assert len({world(TRAINING, TOGETHER * k).time.start for k in range(8)}) > 1
 
 
 def test_a_world_is_drawn_by_its_number() -> None:

@@ -1,0 +1,57 @@
+"""Whether the weights of a training are to take the place of those that ship.
+
+Command: python -m experiments.studies.learned.choose FOLDER. The rule was fixed before any result was seen: they are,
+where their mean reduction against LOCAL over WORLDS worlds of CHOOSING is larger. These are no worlds of training
+and none that the study judges on. What was found is added to the training's record in FOLDER."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coordinator.policies.learned.network import RECORD, WEIGHTS
+from coordinator.policies.learned.policy import SHIPPED, Learned
+from coordinator.policies.local import Local
+from coordinator.simulator.simulate import World, simulate
+from experiments.resolve.foresight import whole_run
+from experiments.resolve.resolve import resolve
+from experiments.runs.export import information
+from experiments.studies.learned.worlds import CHOOSING, world
+
+WORLDS = 24
+
+
+def choose(folder: Path, worlds: int = WORLDS) -> dict[str, Any]:
+    """Compare the weights in ``folder`` with those that ship; returns what it adds to the record. Raises DataError for
+    weights that cannot be read."""
+    policies = {
+        "reduction_fraction": Learned(str(folder / WEIGHTS)),
+        "before_fraction": Learned(str(SHIPPED)),
+    }
+    found: dict[str, list[float]] = {name: [] for name in policies}
+    for number in range(worlds):
+        resolved = resolve(world(CHOOSING, number))
+        truth, told, seed = World(whole_run(resolved)), information(resolved), resolved.scenario.seed
+        local_g = simulate(truth, Local(), told, seed).emissions_g
+        for name, policy in policies.items():
+            found[name].append(1.0 - simulate(truth, policy, told, seed).emissions_g / local_g)
+    means = {name: round(float(np.mean(values)), 5) for name, values in found.items()}
+    chosen = {"worlds": worlds, **means, "ships": means["reduction_fraction"] > means["before_fraction"]}
+    path = folder / RECORD
+    record = json.loads(path.read_text(encoding="utf-8")) | {"chosen": chosen}
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return chosen
+
+
+def main() -> None:
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument("folder", type=Path)
+    print(json.dumps(choose(made.parse_args().folder)))
+
+
+if __name__ == "__main__":
+    main()
