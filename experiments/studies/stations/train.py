@@ -5,7 +5,8 @@ learned.json: weights, and how they came about. Days of training are of other mo
 settings those of stations.toml. The search (R. Y. Rubinstein, "The cross-entropy method for combinatorial and
 continuous optimization", Methodology and Computing in Applied Probability 1, 1999) draws weights from a normal
 distribution and moves it to the best of them. It begins where cells with the least traffic sleep first, all that can,
-and batteries give all they can."""
+and batteries give all they can. Every EVERY generations its mean is judged on all days of training; the best of these
+means is kept."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ FIRST_SEED = 1000
 DRAWN, KEPT, DAYS = 24, 6, 4
 """Weights of a generation, the best of them, and days that each is judged on. [C]"""
 EVERY = 4
-"""Generations between two records: a search that is ended early is a shorter one."""
+"""Generations between two records; a search that is ended early is a shorter one."""
 FIRST_DEVIATION, LEAST_DEVIATION = 0.5, 0.02
 BLOCKED_COST = 10.0
 """Of the share of traffic blocked, in always-on's grams: far above what sleep can save."""
@@ -88,6 +89,7 @@ def train(generations: int, seed: int, output: Path, count: int = DAYS * len(MON
     mean = start()
     deviation = np.full(mean.shape, FIRST_DEVIATION)
     curve: list[dict[str, float]] = [{"generation": 0, "cost": round(days.cost(mean, every), 5)}]
+    kept = (curve[0]["cost"], 0, mean)
     for generation in range(1, generations + 1):
         which = rng.choice(every, min(DAYS, len(days)), replace=False)
         drawn = mean + deviation * rng.standard_normal((DRAWN, *mean.shape))
@@ -98,13 +100,14 @@ def train(generations: int, seed: int, output: Path, count: int = DAYS * len(MON
         curve.append({"generation": generation, "cost": round(float(costs[best].mean()), 5)})
         if generation % EVERY == 0 or generation == generations:
             curve[-1]["cost_of_all_days"] = round(days.cost(mean, every), 5)
-            record = _record(mean, curve, seed, len(days))
+            kept = min(kept, (curve[-1]["cost_of_all_days"], generation, mean), key=lambda one: one[:2])
+            record = _record(kept[1], kept[2], curve, seed, len(days))
             output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"generation {generation}: {curve[-1]['cost']:.4f} of always-on's grams", flush=True)
     return record
 
 
-def _record(weights: Weights, curve: list[dict[str, float]], seed: int, days: int) -> dict[str, Any]:
+def _record(of: int, weights: Weights, curve: list[dict[str, float]], seed: int, days: int) -> dict[str, Any]:
     done = curve[-1]["generation"]
     return {
         "algorithm": "cross-entropy search",
@@ -116,6 +119,7 @@ def _record(weights: Weights, curve: list[dict[str, float]], seed: int, days: in
         "drawn": DRAWN,
         "kept": KEPT,
         "curve": curve,
+        "weights_of_generation": of,
         "seen": list(SEEN),
         "scores": list(SCORES),
         "weights": [[round(float(value), 6) for value in row] for row in weights],
@@ -124,7 +128,7 @@ def _record(weights: Weights, curve: list[dict[str, float]], seed: int, days: in
 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("--generations", type=int, default=40)
+    made.add_argument("--generations", type=int, default=8)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--output", type=Path, default=Path("learned.json"))
     given = made.parse_args()

@@ -1,0 +1,34 @@
+"""Weights ship where they emit less in worlds for choosing, and only then."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from carbon_data.files.datasets import DatasetState, dataset, status_of
+from coordinator.policies.learned.network import RECORD, WEIGHTS
+from coordinator.policies.learned.policy import SHIPPED
+from experiments.studies.learned.choose import choose
+from experiments.studies.learned.worlds import SOURCE
+
+
+@pytest.mark.skipif(
+    status_of(dataset(SOURCE)).state is not DatasetState.PRESENT, reason="the file is not in the data folder"
+)
+@pytest.mark.parametrize(("change", "gain"), [(1.0, "the same"), (0.0, "less")])
+def test_weights_that_gain_no_more_do_not_ship(change: float, gain: str, tmp_path: Path) -> None:
+    """What ships is not better than itself; a last layer of zeros trades nothing and keeps its batteries."""
+    weights = {name: np.array(values) for name, values in load_file(SHIPPED).items()}
+    for name in ("weight_2", "bias_2"):
+        weights[name] = (change * weights[name]).astype(np.float32)
+    save_file(weights, tmp_path / WEIGHTS)
+    shutil.copy(SHIPPED.with_name(RECORD), tmp_path / RECORD)
+    found = choose(tmp_path, worlds=1)
+    assert not found["ships"]
+    assert (found["reduction_fraction"] == found["before_fraction"]) == (gain == "the same")
+    assert json.loads((tmp_path / RECORD).read_text(encoding="utf-8"))["chosen"] == found
