@@ -35,7 +35,7 @@ from experiments.studies.learned.worlds import SLOTS, SOURCE, TOGETHER, TRAINING
 NODES, GROUPS = 6, 32
 DAYS_OF_A_ROLLOUT = 4
 EVERY = 10
-"""Rollouts between two records."""
+"""Rollouts of a point of the curve, and between two records."""
 SETTINGS: dict[str, Any] = {
     "n_steps": DAYS_OF_A_ROLLOUT * SLOTS,
     "batch_size": 256,
@@ -52,32 +52,35 @@ RATE, RATE_HALVED_AT = 1e-3, 400_000
 
 
 class Recorder(BaseCallback):
-    """Mean reduction against LOCAL over the episodes of each rollout, exploration included; writes what there is."""
+    """Mean reduction against LOCAL over the episodes of every EVERY rollouts, exploration included; writes what there
+    is."""
 
     def __init__(self, write: Callable[[PPO, list[dict[str, float]]], None]) -> None:
         super().__init__()
         self.points: list[dict[str, float]] = []
         self._write = write
+        self._rollouts: list[float] = []
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_start(self) -> None:
-        if self.points and len(self.points) % EVERY == 0:
+        if len(self._rollouts) == EVERY:
             self.write()
 
     def _on_rollout_end(self) -> None:
         rewards = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]
-        mean = round(float(np.mean(rewards)), 5)
-        self.points.append({"steps": int(self.num_timesteps), "reduction_fraction": mean})
+        self._rollouts.append(float(np.mean(rewards)))
 
     def write(self) -> None:
-        """Weights and record as they are now, and a line of progress."""
+        """A point, weights and record as they are now, and a line of progress. Nothing where nothing is new."""
+        if not self._rollouts:
+            return
+        mean = round(float(np.mean(self._rollouts)), 5)
+        self._rollouts = []
+        self.points.append({"steps": int(self.num_timesteps), "reduction_fraction": mean})
         self._write(self.model, self.points)  # type: ignore[arg-type]
-        last = self.points[-1]
-        print(
-            f"{last['steps']:>9,} slots: {last['reduction_fraction']:.1%} fewer grams than LOCAL", flush=True
-        )
+        print(f"{self.num_timesteps:>9,} slots: {mean:.1%} fewer grams than LOCAL", flush=True)
 
 
 def rate_after(steps: int) -> Callable[[float], float]:
@@ -136,7 +139,7 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("--steps", type=int, default=1_536_000)
+    made.add_argument("--steps", type=int, default=829_440)
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--output", type=Path, default=Path("learned"))
     given = made.parse_args()
