@@ -16,6 +16,7 @@ import numpy as np
 from coordinator.policies.learned.network import RECORD, WEIGHTS
 from coordinator.policies.learned.policy import SHIPPED, Learned
 from coordinator.policies.local import Local
+from coordinator.policies.registry import make_policy
 from coordinator.simulator.simulate import World, simulate
 from experiments.resolve.foresight import whole_run
 from experiments.resolve.resolve import resolve
@@ -28,10 +29,8 @@ WORLDS = 24
 def choose(folder: Path, worlds: int = WORLDS) -> dict[str, Any]:
     """Compare the weights in ``folder`` with those that ship; returns what it adds to the record. Raises DataError for
     weights that cannot be read."""
-    policies = {
-        "reduction_fraction": Learned(str(folder / WEIGHTS)),
-        "before_fraction": Learned(str(SHIPPED)),
-    }
+    weights = {"reduction_fraction": folder / WEIGHTS, "before_fraction": SHIPPED}
+    policies = {name: make_policy(Learned.name, weights=str(path)) for name, path in weights.items()}
     found: dict[str, list[float]] = {name: [] for name in policies}
     for number in range(worlds):
         resolved = resolve(world(CHOOSING, number))
