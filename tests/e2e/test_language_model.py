@@ -172,7 +172,7 @@ def test_daemons_on_this_machine_serve_too(tmp_path: Path) -> None:
         for node_id in boards.addresses:
             boards.daemon(node_id)
         path = written(tmp_path, "daemons", 1)
-        fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}'
+        fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}\nappear_s = 240'
         path.write_text(path.read_text().replace('kind = "daemons"', fleet))
         assert invoke(["run", str(path), "--output", str(tmp_path / "run"), "--no-report"]) == 0
         check(tmp_path / "run")

@@ -19,6 +19,7 @@ import pytest
 
 from experiments.report.html import write_report
 from experiments.report.read import Study, load
+from tests.once import once
 
 ZONES = (
     "US-NW-SCL",
@@ -358,16 +359,19 @@ def study(make_run: Callable[..., Path]) -> Study:
     return load(folder)
 
 
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    write_sample = request.getfixturevalue("write_sample_run")
-    folder = tmp_path_factory.mktemp("report") / "compare"
+@pytest.fixture(scope="session")
+def compared() -> Path:
+    """A comparison with its report; a node of one run is lost. Not to be written to."""
+    return once("sample-comparison", compare_samples) / "compare"
+
+
+def compare_samples(root: Path) -> None:
+    folder = root / "compare"
     for policy in ("grid", "local", "dat", "deta"):
         for seed in (0, 1):
             lost = {"node-05": 14} if (policy, seed) == ("dat", 1) else None
             write_sample(folder / f"{policy}-s{seed}", policy, seed, lost=lost)
     write_report(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
