@@ -154,9 +154,11 @@ def test_nodes_in_processes_of_their_own_exchange_conversations(tmp_path: Path) 
     assert parts(rows, 1) == ["first", "continued", "kept", "continued"]
 
 
-def killed_and_resumed(folder: Path, place: str, count: int, policy: str = "follow-hand-over") -> Path:
+def killed_and_resumed(
+    folder: Path, place: str, count: int, policy: str = "follow-hand-over", **options: Any
+) -> Path:
     """A run that is killed after the ``count``-th call of ``place``, and goes on."""
-    command = ("run", str(written(folder, policy)), "-o", str(folder / "run"), "--no-report")
+    command = ("run", str(written(folder, policy, **options)), "-o", str(folder / "run"), "--no-report")
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests/e2e/killed.py"), place, str(count), "after", *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -195,6 +197,22 @@ def test_killed_in_mid_hand_over_and_resumed_no_turn_is_doubled(tmp_path: Path) 
     # Latency counts from the first time that they were asked, in slot 1: ann's soon after its beginning.
     assert again["latency_s"].tolist()[0] > 100
     assert again["read_again_g"].isna().all()
+
+
+def test_boards_whose_driver_was_killed_go_on_with_their_conversations(tmp_path: Path) -> None:
+    port, names = free_port(), {"n0": "127.0.0.1", "n1": "127.0.0.2"}
+    boards = Boards(tmp_path, names, f"127.0.0.1:{port}", started)
+    fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}\nappear_s = 240'
+    try:
+        for node_id in names:
+            boards.daemon(node_id)
+        place = "experiments.runs.recording:Recording.keep"
+        rows = requests(killed_and_resumed(tmp_path, place, 2, fleet=fleet))
+    finally:
+        boards.end()
+    assert len(rows) == 8
+    assert "lost" not in set(rows["part"])
+    assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
 
 
 def slots_ended(folder: Path) -> int:
