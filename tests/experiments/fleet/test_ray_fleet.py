@@ -19,6 +19,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 from edge_node.adapters.node_host import process_environment
 from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
 from experiments.fleet.ray_fleet import CALLS_AT_ONCE, SHARED_CALL_BYTES, RayFleet, shared
+from experiments.fleet.ray_local import ANSWER_BYTES
 
 pytestmark = pytest.mark.processes
 
@@ -89,7 +90,7 @@ def test_told_to_end_it_leaves_nothing_behind(fleet, tmp_path):
     code = """
 import os, sys, time
 from experiments.fleet.isolation import process_tree
-from experiments.fleet.ray_fleet import CALLS_AT_ONCE, SHARED_CALL_BYTES, RayFleet, shared
+from experiments.fleet.ray_fleet import RayFleet
 with RayFleet(1, preload=("json",)):
     print(os.environ["RAY_AUTH_TOKEN_PATH"], *process_tree()[1:], flush=True)
     time.sleep(600)
@@ -140,6 +141,18 @@ def test_every_node_answers_from_its_process(fleet):
     for reply in replies:
         (array,) = reply.content["arrays"].to_numpy_ndarrays()
         np.testing.assert_array_equal(array, np.arange(100_000, dtype=np.float32))
+
+
+def test_an_answer_below_the_limit_comes_without_the_object_store(fleet):
+    """400 kB of an answer, which Ray by itself would put into its store."""
+    assert ANSWER_BYTES > 500_000
+    grid = fleet.grid
+    (sent,) = grid.push_messages(train_messages(grid, "slot-0", nodes=[fleet.numbers["n0"]]))
+    ((call,),) = grid._pending.values()
+    ray.wait([call.reference], timeout=300)
+    (where,) = ray.experimental.get_object_locations([call.reference]).values()
+    assert where["node_ids"] == []
+    assert runs(grid.pull_messages([sent])) == {fleet.numbers["n0"]: 1}
 
 
 def test_the_same_processes_serve_several_runs(fleet, echo, node_configs):
