@@ -20,7 +20,7 @@ class PrivacySpec(Strict):
     """L2 norm to which a longer update is scaled."""
     noise_multiplier: float = Field(default=1.0, ge=1e-6, le=1e6)
     """Standard deviation of the noise in each value, as a multiple of clipping_norm: of the sum of updates (central),
-    of each update (local)."""
+    of each update (local). With clipping_norm at most 10."""
     delta: float = Field(default=1e-5, gt=0, lt=1)
     """Probability at which epsilon is stated; well below one over the number of nodes."""
     seeded: bool = True

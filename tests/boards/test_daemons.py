@@ -69,8 +69,8 @@ rx_j_per_byte = 0
 zone = "PL"
 [[nodes]]
 zone = "SE-SE3"
-harvest = {{ kind = "pv", peak_w = 30 }}
-battery = {{ capacity_wh = 20 }}
+harvest = { kind = "pv", peak_w = 30 }
+battery = { capacity_wh = 20 }
 """
 LAB_TASK = '''"""Batch normalisation that stays at home, and Adam."""
 import torch
@@ -116,6 +116,22 @@ class Cluster:
         where = ON_BOARDS.format(host=self.laptop.address, appear_s=appear_s) if more is None else more
         path.write_text(SCENARIO.format(rounds=rounds, more=where))
         return path
+
+    def both(self, text: str, folder: Path) -> tuple[Any, Any]:
+        """The runs of a scenario on the boards and in one process. ``text`` has ``{fleet}`` where its fleet stands."""
+        found = []
+        for name, fleet in (
+            ("there", ON_BOARDS.format(host=self.laptop.address, appear_s=30.0)),
+            ("here", IN_PROCESS),
+        ):
+            path = self.folder / f"{folder.name}-{name}.toml"
+            path.write_text(text.replace("{fleet}", fleet))
+            process = self.run(path, folder / name)
+            _, errors = process.communicate(timeout=END_S)
+            assert process.returncode == 0, errors
+            found.append(detabed.open(folder / name))
+        assert found[0].verify()["ok"]
+        return found[0], found[1]
 
     def run(self, scenario: Path, folder: Path) -> subprocess.Popen[str]:
         return self.laptop.start(
@@ -176,45 +192,24 @@ def test_daemons_on_boards_do_what_nodes_in_one_process_do(cluster: Cluster, tmp
 def test_parts_of_a_model_talk_over_the_boards_streams(
     cluster: Cluster, tmp_path: Path, training: str
 ) -> None:
-    folders = {}
-    for where in ("there", "here"):
-        more = ON_BOARDS.format(host=cluster.laptop.address, appear_s=30.0)
-        path = cluster.written(f"parts-{where}", 2, more if where == "there" else IN_PROCESS)
-        text = path.read_text().replace("application = 1", "application = 0")
-        path.write_text(f'policy = "det"\n{text}\n[training]\n{training}\n')
-        folders[where] = tmp_path / where
-        process = cluster.run(path, folders[where])
-        _, errors = process.communicate(timeout=END_S)
-        assert process.returncode == 0, errors
-    there, here = (detabed.open(folders[where]) for where in ("there", "here"))
+    text = SCENARIO.format(rounds=2, more="{fleet}").replace("application = 1", "application = 0")
+    there, here = cluster.both(f'policy = "det"\n{text}\n[training]\n{training}\n', tmp_path)
     columns = ["node_id", "slot", "executed_batches", "model_bytes"]
     pd.testing.assert_frame_equal(there.slots[columns], here.slots[columns])
     assert there.slots["unserved_batches"].sum() == 0
-    for name, array in load_file(folders["here"] / MODEL).items():
-        assert (load_file(folders["there"] / MODEL)[name] == array).all()
-    assert there.verify()["ok"]
+    for name, array in load_file(tmp_path / "here" / MODEL).items():
+        assert (load_file(tmp_path / "there" / MODEL)[name] == array).all()
 
 
 def test_an_app_travels_to_boards_and_does_what_it_does_in_one_process(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    folders = {}
-    for where in ("there", "here"):
-        path = cluster.folder / f"app-{where}.toml"
-        fleet = (
-            ON_BOARDS.format(host=cluster.laptop.address, appear_s=30.0) if where == "there" else IN_PROCESS
-        )
-        path.write_text(APP.format(app=ROOT / "tests" / "apps" / "plain", fleet=fleet))
-        folders[where] = tmp_path / where
-        process = cluster.run(path, folders[where])
-        _, errors = process.communicate(timeout=END_S)
-        assert process.returncode == 0, errors
-    there, here = (detabed.open(folders[where]) for where in ("there", "here"))
+    text = APP.replace("{app}", str(ROOT / "tests" / "apps" / "plain"))
+    there, here = cluster.both(text, tmp_path)
     for table in ("rounds", "slots", "lines"):
         pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table))
-    (w,), (v,) = (load_file(folders[where] / MODEL).values() for where in ("there", "here"))
+    (w,), (v,) = (load_file(tmp_path / where / MODEL).values() for where in ("there", "here"))
     assert (w == v).all()
-    assert there.verify()["ok"]
     state = cluster.folder / "n0" / "state"
     until(lambda: not list(state.glob("app-*")))
 
@@ -223,24 +218,12 @@ def test_a_users_model_lies_on_the_boards_and_its_batches_move_between_them(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """The module is beside the scenario and in the ``own_code`` of each board, whose daemons never saw it before."""
-    runs = {}
-    for where in ("here", "there"):
-        fleet = (
-            ON_BOARDS.format(host=cluster.laptop.address, appear_s=30.0) if where == "there" else IN_PROCESS
-        )
-        path = cluster.folder / f"own-model-{where}.toml"
-        path.write_text(OWN_MODEL.format(fleet=fleet))
-        for folder in (cluster.folder, *(cluster.boards.own_code(node_id) for node_id in cluster.hosts)):
-            (folder / "lab_task.py").write_text(LAB_TASK)
-        process = cluster.run(path, tmp_path / where)
-        _, errors = process.communicate(timeout=END_S)
-        assert process.returncode == 0, errors
-        runs[where] = detabed.open(tmp_path / where)
-    here, there = runs["here"], runs["there"]
+    for folder in (cluster.folder, *(cluster.boards.own_code(node_id) for node_id in cluster.hosts)):
+        (folder / "lab_task.py").write_text(LAB_TASK)
+    there, here = cluster.both(OWN_MODEL, tmp_path)
     for table in ("rounds", "slots", "lines", "batch_flows"):
         pd.testing.assert_frame_equal(getattr(there, table), getattr(here, table))
     assert (there.batch_flows["owner"] != there.batch_flows["executor"]).any()
-    assert there.verify()["ok"]
 
 
 def test_a_daemon_that_is_killed_comes_back_with_the_battery_of_the_ledger(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from coordinator.config import CoordinatorConfig
+from tests.e2e.killing import KillAt, kills
 from tests.scenarios import SMALL, one_node_config
 
 
@@ -20,3 +22,9 @@ def small_scenario(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture(scope="module")
+def kill_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillAt]:
+    with kills(tmp_path_factory.mktemp("kills") / "said") as found:
+        yield found

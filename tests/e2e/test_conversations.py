@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,46 +18,18 @@ from experiments.cli import invoke
 from experiments.run_folder.files import LEDGER
 from experiments.run_folder.verify import verify_run
 from tests.boards.board_hosts import Boards
-from tests.e2e.test_language_model import free_port, started
-from tests.language_model import fetched_model
-
-ROOT = Path(__file__).parents[2]
+from tests.boards.loopback import loopback_boards
+from tests.e2e.killing import BOOKED, KillAt
+from tests.language_model import IN_PROCESS, MOVING, language_scenario
 
 pytestmark = pytest.mark.processes
 
-SCENARIO = """name = "users"
-policy = "{policy}"
-[time]
-slot_s = 200
-start = 2022-06-21T18:00:00Z
-[stages]
-application = 4
-[task]
-name = "llm"
-[task.llm]
-path = "{model}"
-context_tokens = 256
-[task.llm.conversations]
+TABLE = """[task.llm.conversations]
 path = "users.csv"
-message_tokens = 16
-[inference]
-arrivals = "conversations"
+message_tokens = 16"""
+ASKED = """arrivals = "conversations"
 prompt_tokens = 40
-answer_tokens = 6
-[limits]
-offload_cap_fraction = 1.0
-[harvest]
-kind = "none"
-[battery]
-capacity_wh = 0
-[fleet]
-meter = "cpu-time"
-{fleet}
-[[nodes]]
-zone = "US-NW-SCL"
-[[nodes]]
-zone = "US-SE-SOCO"
-"""
+answer_tokens = 6"""
 USERS = {"ann": "n0 n0 n1 n1", "bob": "n1 n0 n0 n1"}
 """Where each is, slot by slot."""
 KEY = ["conversation", "turn"]
@@ -70,7 +38,7 @@ KEY = ["conversation", "turn"]
 def written(
     folder: Path,
     policy: str,
-    fleet: str = 'kind = "inprocess"',
+    fleet: str = IN_PROCESS,
     users: dict[str, str] | None = None,
     nodes: int = 2,
 ) -> Path:
@@ -80,10 +48,8 @@ def written(
         for slot, node in enumerate(where.split())
     ]
     (folder / "users.csv").write_text("\n".join(["user,slot,node_id", *rows]) + "\n")
-    path = folder / "scenario.toml"
-    text = SCENARIO.format(policy=policy, fleet=fleet, model=fetched_model())
-    path.write_text(text + '[[nodes]]\nzone = "US-NW-WACM"\n' * (nodes - 2))
-    return path
+    told: dict[str, Any] = {"policy": policy, "slots": 4, "slot_s": 200, "task": TABLE, "tables": MOVING}
+    return language_scenario(folder, ASKED, fleet=fleet, nodes=nodes, **told)
 
 
 def run(folder: Path, policy: str, report: bool = False, **options: Any) -> Path:
@@ -155,36 +121,30 @@ def test_nodes_in_processes_of_their_own_exchange_conversations(tmp_path: Path) 
 
 
 def killed_and_resumed(
-    folder: Path, place: str, count: int, policy: str = "follow-hand-over", **options: Any
+    kill_at: KillAt, folder: Path, place: str, count: int, fleet: str = IN_PROCESS
 ) -> Path:
     """A run that is killed after the ``count``-th call of ``place``, and goes on."""
-    command = ("run", str(written(folder, policy, **options)), "-o", str(folder / "run"), "--no-report")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/e2e/killed.py"), place, str(count), "after", *command],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    path = written(folder, "follow-hand-over", fleet=fleet)
+    kill_at(place, count, "after", "run", str(path), "-o", str(folder / "run"), "--no-report")
     assert invoke(["resume", str(folder / "run"), "--no-report"]) == 0
     return folder / "run"
 
 
-def test_killed_in_mid_conversation_and_resumed_no_turn_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_killed_in_mid_conversation_and_resumed_no_turn_is_lost_or_doubled(
+    kill_at: KillAt, tmp_path: Path
+) -> None:
     """New nodes have no conversation: its answers are in the ledger, it is read again, and that is counted."""
-    rows = requests(killed_and_resumed(tmp_path, "experiments.runs.recording:Recording.keep", 2))
+    rows = requests(killed_and_resumed(kill_at, tmp_path, BOOKED, 2))
     assert parts(rows, 0) == ["first", "kept", "recalled", "kept"]
     assert parts(rows, 1) == ["first", "continued", "recalled", "continued"]
     assert "lost_node" not in rows or rows["lost_node"].isna().all()
     assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
 
 
-def test_killed_in_mid_hand_over_and_resumed_no_turn_is_doubled(tmp_path: Path) -> None:
+def test_killed_in_mid_hand_over_and_resumed_no_turn_is_doubled(kill_at: KillAt, tmp_path: Path) -> None:
     """The cache of bob's second turn is ready, and has not left. That slot has no reading, and its turns are asked in
     the next one, before those that follow them."""
-    folder = killed_and_resumed(tmp_path, "edge_node.slots.hand_over:HandOver.read", 1)
+    folder = killed_and_resumed(kill_at, tmp_path, "edge_node.slots.hand_over:HandOver.read", 1)
     rows = requests(folder)
     assert len(rows) == 8
     assert parts(rows, 0) == ["first", "recalled", "kept", "kept"]
@@ -199,17 +159,11 @@ def test_killed_in_mid_hand_over_and_resumed_no_turn_is_doubled(tmp_path: Path) 
     assert again["read_again_g"].isna().all()
 
 
-def test_boards_whose_driver_was_killed_go_on_with_their_conversations(tmp_path: Path) -> None:
-    port, names = free_port(), {"n0": "127.0.0.1", "n1": "127.0.0.2"}
-    boards = Boards(tmp_path, names, f"127.0.0.1:{port}", started)
-    fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}\nappear_s = 240'
-    try:
-        for node_id in names:
-            boards.daemon(node_id)
-        place = "experiments.runs.recording:Recording.keep"
-        rows = requests(killed_and_resumed(tmp_path, place, 2, fleet=fleet))
-    finally:
-        boards.end()
+def test_boards_whose_driver_was_killed_go_on_with_their_conversations(
+    kill_at: KillAt, tmp_path: Path
+) -> None:
+    with loopback_boards(tmp_path, 2) as (_, fleet):
+        rows = requests(killed_and_resumed(kill_at, tmp_path, BOOKED, 2, fleet))
     assert len(rows) == 8
     assert "lost" not in set(rows["part"])
     assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
@@ -229,28 +183,21 @@ def slots_ended(folder: Path) -> int:
 
 def test_a_daemon_that_is_lost_in_mid_conversation(tmp_path: Path) -> None:
     """Its turns are asked at nodes that live, which read the conversations again; all others go on."""
-    port, names = free_port(), {"n0": "127.0.0.1", "n1": "127.0.0.2", "n2": "127.0.0.3"}
-    boards = Boards(tmp_path, names, f"127.0.0.1:{port}", started)
     users = {"ann": "n0 n1 n1 n1", "bob": "n2 n2 n1 n2", "eve": "n0 n2 n0 n2"}
     folder = tmp_path / "run"
     lost = threading.Event()
 
-    def lose() -> None:
+    def lose(boards: Boards) -> None:
         while slots_ended(folder) < 2:
             time.sleep(0.02)
         boards.processes["n1"].kill()
         lost.set()
 
-    try:
-        for node_id in names:
-            boards.daemon(node_id)
-        fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}\nappear_s = 240'
+    with loopback_boards(tmp_path, 3) as (boards, fleet):
         path = written(tmp_path, "follow-hand-over", fleet=fleet, users=users, nodes=3)
-        threading.Thread(target=lose, daemon=True).start()
+        threading.Thread(target=lose, args=(boards,), daemon=True).start()
         assert invoke(["run", str(path), "--output", str(folder), "--no-report"]) == 0
         assert lost.is_set()
-    finally:
-        boards.end()
     rows = requests(folder)
     assert len(rows) == json.loads((folder / "metadata.json").read_text())["turns"] == 12
     # Ann is at n1 from her second turn on.

@@ -4,11 +4,6 @@ after a kill, and on the wall clock."""
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,45 +14,22 @@ import pytest
 from edge_node.language.server import MODULE
 from experiments.cli import invoke
 from experiments.run_folder.verify import verify_run
-from tests.boards.board_hosts import Boards, until
-from tests.language_model import fetched_model
-
-ROOT = Path(__file__).parents[2]
+from tests.boards.board_hosts import until
+from tests.boards.loopback import loopback_boards
+from tests.e2e.killing import BOOKED, KillAt
+from tests.language_model import MOVING, language_scenario
 
 pytestmark = pytest.mark.processes
 
-SCENARIO = """name = "spoken"
-policy = "deta"
-[time]
-slot_s = 60
-start = 2022-06-21T18:00:00Z
-[stages]
-application = {slots}
-[task]
-name = "llm"
-[task.llm]
-path = "{model}"
-context_tokens = 256
-[inference]
-arrivals = "poisson"
+POISSON = """arrivals = "poisson"
 requests_per_s = 0.05
 requests_per_batch = 2
 prompt_tokens = 24
-answer_tokens = 6
-[fleet]
-kind = "{kind}"
-meter = "cpu-time"
-[[nodes]]
-zone = "US-NW-SCL"
-[[nodes]]
-zone = "US-SE-SOCO"
-"""
+answer_tokens = 6"""
 
 
 def written(folder: Path, kind: str, slots: int) -> Path:
-    path = folder / "scenario.toml"
-    path.write_text(SCENARIO.format(kind=kind, slots=slots, model=fetched_model()))
-    return path
+    return language_scenario(folder, POISSON, slots=slots, fleet=f'kind = "{kind}"')
 
 
 def run(folder: Path, kind: str, slots: int) -> Path:
@@ -127,21 +99,12 @@ def test_a_fleet_in_processes_of_its_own_serves_too(tmp_path: Path) -> None:
 
 
 def test_killed_between_slots_and_resumed_no_request_is_lost(
-    inprocess: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kill_at: KillAt, inprocess: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The servers die with the runner; new ones answer the rest."""
     folder = tmp_path / "run"
-    command = ("run", str(written(tmp_path, "inprocess", 2)), "-o", str(folder), "--no-report")
-    killed = (str(ROOT / "tests/e2e/killed.py"), "experiments.runs.recording:Recording.keep", "1", "after")
-    done = subprocess.run(
-        [sys.executable, *killed, *command],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    path = written(tmp_path, "inprocess", 2)
+    kill_at(BOOKED, 1, "after", "run", str(path), "-o", str(folder), "--no-report")
     assert invoke(["resume", str(folder), "--no-report", "--json"]) == 0
     (resumption,) = json.loads(capsys.readouterr().out)["resumptions"]["run"]
     assert (resumption["slot"], resumption["lost_slot"]) == (1, None)
@@ -166,23 +129,11 @@ def test_on_the_wall_clock_requests_are_answered_in_their_slots(tmp_path: Path) 
 
 def test_daemons_on_this_machine_serve_too(tmp_path: Path) -> None:
     """Each starts a server of its own, which ends with its assignment."""
-    port = free_port()
-    boards = Boards(tmp_path, {"n0": "127.0.0.1", "n1": "127.0.0.2"}, f"127.0.0.1:{port}", started)
-    try:
-        for node_id in boards.addresses:
-            boards.daemon(node_id)
-        path = written(tmp_path, "daemons", 1)
-        fleet = f'kind = "daemons"\ncluster = "boards.toml"\nport = {port}\nappear_s = 240'
-        path.write_text(path.read_text().replace('kind = "daemons"', fleet))
+    with loopback_boards(tmp_path, 2) as (boards, fleet):
+        path = language_scenario(tmp_path, POISSON, slots=1, fleet=fleet)
         assert invoke(["run", str(path), "--output", str(tmp_path / "run"), "--no-report"]) == 0
         check(tmp_path / "run")
         until(lambda: not any(servers_of(process.pid) for process in boards.processes.values()))
-    finally:
-        boards.end()
-
-
-def started(node_id: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, *arguments], text=True, **options)
 
 
 def servers_of(pid: int) -> list[int]:
@@ -190,52 +141,19 @@ def servers_of(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children(recursive=True) if MODULE in child.cmdline()]
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-SHARED = """name = "shared"
-policy = "deta-hand-over"
-[time]
-slot_s = 200
-start = 2022-06-21T18:00:00Z
-[stages]
-application = 1
-[task]
-name = "llm"
-[task.llm]
-path = "{model}"
-context_tokens = 256
-[inference]
-arrivals = "batches"
+SHARED = """arrivals = "batches"
 batches_per_slot = 4
 requests_per_batch = 2
 prompt_tokens = 64
-answer_tokens = 16
-[limits]
-offload_cap_fraction = 1.0
-[harvest]
-kind = "none"
-[battery]
-capacity_wh = 0
-[fleet]
-kind = "{kind}"
-meter = "cpu-time"
-[[nodes]]
-zone = "US-NW-SCL"
-[[nodes]]
-zone = "US-SE-SOCO"
-"""
+answer_tokens = 16"""
 
 
 @pytest.mark.parametrize("kind", ["inprocess", "ray"])
 def test_prompts_are_read_on_one_node_and_answered_on_another(kind: str, tmp_path: Path) -> None:
     """The clean node has no time for more whole batches, and time for two answers."""
-    (tmp_path / "scenario.toml").write_text(SHARED.format(kind=kind, model=fetched_model()))
-    folder = tmp_path / "run"
-    assert invoke(["run", str(tmp_path / "scenario.toml"), "--output", str(folder)]) == 0
+    told: dict[str, Any] = {"policy": "deta-hand-over", "slots": 1, "slot_s": 200, "tables": MOVING}
+    path, folder = language_scenario(tmp_path, SHARED, fleet=f'kind = "{kind}"', **told), tmp_path / "run"
+    assert invoke(["run", str(path), "--output", str(folder)]) == 0
     assert verify_run(folder)["ok"]
     requests = table(folder, "requests")
     read, written = requests[requests.part == "read"], requests[requests.part == "write"]

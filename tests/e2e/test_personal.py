@@ -4,50 +4,22 @@ resumption."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from experiments.cli import invoke
-
-ROOT = Path(__file__).parents[2]
-SCENARIO = """name = "personal"
-policy = "local"
-[time]
-start = 2022-06-21T12:00:00Z
-[stages]
-preparation = 0
-development = 3
-application = 1
-recycling = 0
-[task]
-name = "{task}"
-data = "digits"
-batch_size = 16
-local_epochs = 1
-batches_per_slot = 4
-partition = "dirichlet"
-strategy = "{strategy}"
-{more}
-[inference]
-batches_per_slot = 1
-[fleet]
-kind = "{fleet}"
-[[nodes]]
-zone = "DE"
-count = 3
-"""
+from tests.e2e.killing import BOOKED, KillAt
+from tests.scenarios import learning_scenario
 
 
 def written(
     folder: Path, strategy: str, task: str = "mnist-mlp", fleet: str = "inprocess", more: str = ""
 ) -> Path:
     path = folder / f"{strategy}.toml"
-    path.write_text(SCENARIO.format(task=task, strategy=strategy, fleet=fleet, more=more))
+    keys = f'name = "{task}"\npartition = "dirichlet"\nstrategy = "{strategy}"\n{more}'
+    path.write_text(learning_scenario(keys, batches=4, application=1, fleet=f'kind = "{fleet}"'))
     return path
 
 
@@ -102,15 +74,10 @@ def test_what_cannot_be_done_is_refused_before_the_start(
 
 
 @pytest.mark.parametrize("strategy", ["ditto", "fedper"])
-def test_what_stays_at_home_survives_a_kill(tmp_path: Path, strategy: str) -> None:
+def test_what_stays_at_home_survives_a_kill(kill_at: KillAt, tmp_path: Path, strategy: str) -> None:
     whole, folder = run(tmp_path, strategy), tmp_path / "killed"
-    place = ["experiments.runs.recording:Recording.keep", "2", "after"]
-    command = [sys.executable, str(ROOT / "tests" / "e2e" / "killed.py"), *place]
-    command += ["run", str(tmp_path / f"{strategy}.toml"), "-o", str(folder), "--no-report"]
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True
-    )
-    assert done.returncode == -9
+    path = tmp_path / f"{strategy}.toml"
+    kill_at(BOOKED, 2, "after", "run", str(path), "-o", str(folder), "--no-report")
     assert invoke(["resume", str(folder), "--no-report"]) == 0
     for name in ("rounds.parquet", "lines.parquet", "serving.parquet", "model.safetensors"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name

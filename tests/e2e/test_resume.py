@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,14 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
-from experiments.fleet.ahead import Ahead
 from experiments.run_folder.files import CHECKPOINT, COMPARING, DONE, FAILED, LOCK, PROGRESS
+from tests.e2e.killing import ASKED, BOOKED, KillAt
 from tests.scenarios import SMALL
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("slots", "nodes", "lines", "rounds", "serving", "batch_flows", "energy_flows", "decisions")
 SLOTS = 8
 ONE_SEED = ("--policies", "local,deta", "--seeds", "1", "--no-report")
-BOOKED = "experiments.runs.recording:Recording.keep"
 Kill = Callable[..., Path]
 
 
@@ -74,24 +73,13 @@ def compared(scenario: Path) -> tuple[Path, str]:
     return folder, said.getvalue()
 
 
-@pytest.fixture(scope="module")
-def ahead() -> Iterator[Ahead]:
-    made = Ahead("tests.e2e.killed_ahead")
-    made.prepare()
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def kill(ahead: Ahead, scenario: Path, tmp_path: Path) -> Kill:
+def kill(kill_at: KillAt, scenario: Path, tmp_path: Path) -> Kill:
     """Starts a command that is killed at a call of a function; returns the run's folder."""
 
     def killed(place: str, count: int, when: str, *arguments: str) -> Path:
-        folder, log = tmp_path / "run", tmp_path / "killed.log"
-        command = arguments or ("run", str(scenario), "-o", str(folder), "--no-report")
-        process = ahead.take([place, str(count), when, *command], log)
-        assert process is not None
-        assert process.wait(600) == -signal.SIGKILL, log.read_text()
+        folder = tmp_path / "run"
+        kill_at(place, count, when, *(arguments or ("run", str(scenario), "-o", str(folder), "--no-report")))
         return folder
 
     return killed
@@ -155,7 +143,7 @@ def test_killed_amid_a_slot_that_slot_is_a_gap_and_no_other(
 ) -> None:
     folder = tmp_path / "run"
     arguments = ("run", str(plain), "-o", str(folder), "--no-report")
-    kill("edge_node.adapters.node_host:NodeHost.handle", 5, "before", *arguments)
+    kill(ASKED, 5, "before", *arguments)
     (resumption,) = resume(folder, capsys)["resumptions"]["run"]
     lost = resumption["lost_slot"]
     assert resumption["slot"] == lost + 1
@@ -191,7 +179,7 @@ def test_killed_after_its_readings_every_joule_of_the_slot_is_booked(
 def test_work_of_an_open_slot_waits_on_or_expires_and_is_done_once(
     kill: Kill, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = kill("edge_node.adapters.node_host:NodeHost.handle", 6, "before")
+    folder = kill(ASKED, 6, "before")
     (resumption,) = resume(folder, capsys)["resumptions"]["run"]
     ours, theirs = table(folder, "slots"), table(whole, "slots")
     before = resumption["lost_slot"]
@@ -270,7 +258,7 @@ def test_a_killed_comparison_goes_on(
 @pytest.mark.parametrize(
     ("place", "count"),
     [
-        ("edge_node.adapters.node_host:NodeHost.handle", 5),
+        (ASKED, 5),
         ("coordinator.slots.closing:Closing.trade", SLOTS + 3),
     ],
 )

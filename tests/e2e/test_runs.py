@@ -12,7 +12,7 @@ from experiments.cli import invoke
 from experiments.report.read import load_run
 from experiments.resolve.resolve import resolve
 from experiments.scenario.model import parse_scenario
-from tests.scenarios import SMALL
+from tests.scenarios import SMALL, learning_scenario
 
 TABLES = ("slots", "lines", "batch_flows", "energy_flows", "rounds", "nodes", "decisions")
 
@@ -25,6 +25,33 @@ def test_the_same_scenario_and_seed_give_the_same_tables_byte_for_byte(
     for table in TABLES:
         one, two = ((tmp_path / name / f"{table}.parquet").read_bytes() for name in ("one", "two"))
         assert one == two, table
+
+
+@pytest.mark.parametrize(
+    ("tables", "application"),
+    [
+        ("", 2),
+        ("[limits]\ndeadline_slots = 1", 1),
+        ('[training]\nkind = "split"\ncut = "relu"', 0),
+    ],
+)
+def test_clients_that_were_not_chosen_miss_no_batch_and_serve_their_own_requests(
+    tables: str, application: int, tmp_path: Path
+) -> None:
+    path, folder = tmp_path / "random.toml", tmp_path / "run"
+    text = learning_scenario(tables=tables, application=application, nodes=4)
+    policy = 'policy = "random"\npolicy_options = { clients = 2 }'
+    path.write_text(text.replace('policy = "local"', policy))
+    assert invoke(["run", str(path), "-o", str(folder), "--no-report"]) == 0
+    slots = pd.read_parquet(folder / "slots.parquet")
+    assert slots["unserved_batches"].sum() == 0
+    training = slots[slots["stage"] == "development"]
+    assert training.groupby("slot")["selected"].sum().tolist() == [2, 2, 2]
+    assert training.loc[~training["selected"], "executed_batches"].sum() == 0
+    assert (training.loc[training["selected"], "executed_batches"] >= 3).all()
+    serving = slots[slots["stage"] == "application"]
+    assert (serving["executed_batches"] == serving["released_batches"]).all()
+    assert len(serving) == 4 * application
 
 
 def test_the_demos_claim_holds_deta_emits_least(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

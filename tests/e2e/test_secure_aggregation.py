@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,42 +21,22 @@ from edge_node.tasks.build import build_workload
 from edge_node.tasks.evaluation import initial_parameters
 from experiments.cli import invoke
 from protos.masking.masks import error_bound, scale_bits
+from tests.boards.loopback import loopback_boards
+from tests.scenarios import learning_scenario
 
 NODES, BATCHES, BATCH = 4, 3, 16
-SCENARIO = """name = "masked"
-policy = "local"
-[time]
-start = 2022-06-21T12:00:00Z
-[stages]
-preparation = 0
-development = {rounds}
-application = 0
-recycling = 0
-[task]
-data = "digits"
-batch_size = {batch}
-local_epochs = 1
-batches_per_slot = {batches}
-{privacy}
-[fleet]
-kind = "{fleet}"
-[harvest]
-kind = "none"
-[[nodes]]
-zone = "DE"
-count = {nodes}
-"""
-PER_NODE = 'ray"\nprocesses = "per-node'
+IN_PROCESS, PER_NODE = 'kind = "inprocess"', 'kind = "ray"\nprocesses = "per-node"'
 MASKED = "[task.privacy]\nsecure_aggregation = true"
 
 
-def run(folder: Path, privacy: str, rounds: int = 1, fleet: str = "inprocess", nodes: int = NODES) -> Path:
+def text(privacy: str, rounds: int = 1, fleet: str = IN_PROCESS, nodes: int = NODES) -> str:
+    told: dict[str, Any] = {"rounds": rounds, "fleet": fleet, "nodes": nodes, "batches": BATCHES}
+    return learning_scenario(privacy, tables='[harvest]\nkind = "none"', **told)
+
+
+def run(folder: Path, privacy: str, rounds: int = 1) -> Path:
     path, made = folder / "scenario.toml", folder / f"run-{len(list(folder.iterdir()))}"
-    path.write_text(
-        SCENARIO.format(
-            rounds=rounds, batch=BATCH, batches=BATCHES, privacy=privacy, fleet=fleet, nodes=nodes
-        )
-    )
+    path.write_text(text(privacy, rounds))
     assert invoke(["run", str(path), "-o", str(made), "--no-report"]) == 0
     assert invoke(["ledger", "verify", str(made)]) == 0
     return made
@@ -107,39 +88,26 @@ def test_rounds_repeat_and_go_on(tmp_path: Path) -> None:
     assert pd.read_parquet(masked / "rounds.parquet")["participants"].tolist() == [NODES] * 3
 
 
-@pytest.mark.processes
-def test_a_node_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its process is killed when all masks are agreed, before it sends its update: the masks that the others share with
-    it are found from their shares, and the model is the mean of the others."""
-    agree, kills, killed = MaskedSum.agree, [], []
+def agreed(monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> list[int]:
+    """Have ``then`` done once all masks are agreed, before any update is asked for; empty until it was."""
+    agree, done = MaskedSum.agree, []
 
-    def then_killed(masked: MaskedSum) -> list[int]:
+    def with_more(masked: MaskedSum) -> list[int]:
         found = agree(masked)
-        if not kills:
-            kills.append(1)
-            (made,) = [
-                path for path in tmp_path.iterdir() if path.is_dir() and (path / "processes.json").exists()
-            ]
-            pids = json.loads((made / "processes.json").read_text())
-            killed.append(sorted(name for name in pids if name != "coordinator")[1])
-            os.kill(pids[killed[0]], signal.SIGKILL)
+        if not done:
+            done.append(1)
+            then()
         return found
 
-    monkeypatch.setattr(MaskedSum, "agree", then_killed)
-    folder = tmp_path / "run"
-    (tmp_path / "scenario.toml").write_text(
-        SCENARIO.format(rounds=1, batch=BATCH, batches=BATCHES, privacy=MASKED, fleet=PER_NODE, nodes=NODES)
-    )
-    code = invoke(["run", str(tmp_path / "scenario.toml"), "-o", str(folder), "--no-report"])
-    assert killed
-    assert invoke(["ledger", "verify", str(folder)]) == 0
-    rounds = pd.read_parquet(folder / "rounds.parquet")
-    assert rounds["participants"].tolist() == [NODES - 1], code
+    monkeypatch.setattr(MaskedSum, "agree", with_more)
+    return done
+
+
+def assert_mean_of(folder: Path, places: Sequence[int], nodes: int) -> None:
+    """The model is the plain mean of these nodes' trainings, up to the rounding of masked numbers."""
     begun = initial_parameters("mnist-mlp", 0)
     updates = []
-    for place in (0, 2, 3):
+    for place in places:
         config = TaskConfig(
             name="mnist-mlp",
             data="digits",
@@ -147,7 +115,7 @@ def test_a_node_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
             batches_per_slot=BATCHES,
             local_epochs=1,
             learning_rate=0.1,
-            partitions=NODES,
+            partitions=nodes,
             partition_index=place,
         )
         workload = build_workload(config)
@@ -157,7 +125,47 @@ def test_a_node_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
     found = model(folder)
     for name in begun:
         expected = sum(count * parameters[name].astype(float) for count, parameters in updates) / weight
-        assert np.abs(found[name] - expected).max() <= bound(NODES - 1)
+        assert np.abs(found[name] - expected).max() <= bound(len(places))
+
+
+@pytest.mark.processes
+def test_a_node_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is killed when all masks are agreed, before it sends its update: the masks that the others share with
+    it are found from their shares, and the model is the mean of the others."""
+
+    def kill() -> None:
+        (made,) = [
+            path for path in tmp_path.iterdir() if path.is_dir() and (path / "processes.json").exists()
+        ]
+        pids = json.loads((made / "processes.json").read_text())
+        os.kill(pids[sorted(name for name in pids if name != "coordinator")[1]], signal.SIGKILL)
+
+    done = agreed(monkeypatch, kill)
+    folder = tmp_path / "run"
+    (tmp_path / "scenario.toml").write_text(text(MASKED, fleet=PER_NODE))
+    code = invoke(["run", str(tmp_path / "scenario.toml"), "-o", str(folder), "--no-report"])
+    assert done
+    assert invoke(["ledger", "verify", str(folder)]) == 0
+    assert pd.read_parquet(folder / "rounds.parquet")["participants"].tolist() == [NODES - 1], code
+    assert_mean_of(folder, (0, 2, 3), NODES)
+
+
+@pytest.mark.processes
+def test_a_daemon_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Likewise over mutual TLS."""
+    folder = tmp_path / "run"
+    with loopback_boards(tmp_path, NODES) as (boards, fleet):
+        done = agreed(monkeypatch, lambda: boards.processes["n1"].kill())
+        (tmp_path / "scenario.toml").write_text(text(MASKED, fleet=fleet))
+        code = invoke(["run", str(tmp_path / "scenario.toml"), "-o", str(folder), "--no-report"])
+    assert done
+    assert invoke(["ledger", "verify", str(folder)]) == 0
+    assert pd.read_parquet(folder / "rounds.parquet")["participants"].tolist() == [NODES - 1], code
+    assert_mean_of(folder, (0, 2, 3), NODES)
 
 
 def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +176,7 @@ def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(MaskedSum, "collect", with_two_answers)
     path = tmp_path / "scenario.toml"
-    path.write_text(
-        SCENARIO.format(
-            rounds=1, batch=BATCH, batches=BATCHES, privacy=MASKED, fleet="inprocess", nodes=NODES
-        )
-    )
+    path.write_text(text(MASKED))
     invoke(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"])
     found, begun = model(tmp_path / "run"), initial_parameters("mnist-mlp", 0)
     for name in begun:
@@ -188,6 +192,9 @@ def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch
         ('strategy = "krum"\n' + MASKED, 4, "local", "takes no plain mean"),
         ('name = "mnist-mlp-bn"\n' + MASKED, 4, "local", "is a statistic and no weight"),
         ('[task.privacy]\nkind = "local"\nclipping_norm = 0', 4, "local", "clipping_norm"),
+        (MASKED, 4, "random", "policy random chooses 2 of 4: give more nodes or policy_options.clients"),
+        ('[task.privacy]\nkind = "local"\nnoise_multiplier = 1e6', 4, "local", "allowed is 10,"),
+        ('[task.privacy]\nkind = "central"\nclipping_norm = 1e6', 4, "local", "lower noise_multiplier"),
     ],
 )
 def test_what_would_not_protect_is_refused_before_the_start(
@@ -199,9 +206,6 @@ def test_what_would_not_protect_is_refused_before_the_start(
     sentence: str,
 ) -> None:
     path = tmp_path / "scenario.toml"
-    text = SCENARIO.format(
-        rounds=1, batch=BATCH, batches=BATCHES, privacy=privacy, fleet="inprocess", nodes=nodes
-    )
-    path.write_text(text.replace('policy = "local"', f'policy = "{policy}"'))
+    path.write_text(text(privacy, nodes=nodes).replace('policy = "local"', f'policy = "{policy}"'))
     assert invoke(["check", str(path)]) == 2
     assert sentence in capsys.readouterr().err

@@ -10,44 +10,26 @@ import numpy as np
 import pytest
 
 from edge_node.config import LanguageConfig
-from edge_node.language.model_file import model_file
-from edge_node.language.shape import shape_of
 from edge_node.language.split import COMPARED_EVERY
 from edge_node.workload import HANDED, InferResult
 from protos.messages.parcels import HandedPrompt
 from protos.messages.terms import Component, RequestPart, Stage
-from tests.edge_node.language.test_work import Node
-from tests.language_model import fetched_model
+from tests.edge_node.language.real_node import Node, real_config, two_nodes
 
 pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
 def config() -> LanguageConfig:
-    found = model_file(fetched_model())
-    shape = shape_of(found.path)
-    assert shape.cache_bytes_per_token == 23_040
-    return LanguageConfig(
-        path=str(found.path),
-        sha256=found.sha256,
-        model=found.name,
-        context_tokens=256,
-        prompt_tokens=40,
-        answer_tokens=6,
-        longest_tokens=40,
-        block_parameters=shape.block_parameters,
-        output_parameters=shape.output_parameters,
-        attention_width=shape.attention_width,
-        cache_bytes_per_token=shape.cache_bytes_per_token,
-    )
+    found = real_config()
+    assert found.cache_bytes_per_token == 23_040
+    return found
 
 
 @pytest.fixture(scope="module")
 def pair(config: LanguageConfig) -> Iterator[tuple[Node, Node]]:
-    one, two = Node(config), Node(config)
-    yield one, two
-    one.server.stop()
-    two.server.stop()
+    with two_nodes(Node, config) as made:
+        yield made
 
 
 def read(node: Node, batch_id: int) -> list[HandedPrompt]:

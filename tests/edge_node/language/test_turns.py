@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 
 from edge_node.config import ConversationConfig, LanguageConfig, UserTurn
-from edge_node.language.model_file import model_file
-from edge_node.language.shape import shape_of
 from edge_node.workload import HANDED, Arrays, RequestUse
 from protos.messages.parcels import HandedPrompt
 from protos.messages.slot import Answer, Recalled
 from protos.messages.terms import Component, RequestPart, Stage
-from tests.edge_node.language.test_work import Node as PlainNode
-from tests.language_model import fetched_model
+from tests.edge_node.language.real_node import Node as PlainNode
+from tests.edge_node.language.real_node import real_config, two_nodes
 
 pytestmark = pytest.mark.processes
 
@@ -32,21 +30,10 @@ OWN = tuple(UserTurn(conversation=c, turn=k, at="n0") for c in range(4) for k in
 
 @pytest.fixture(scope="module")
 def config() -> LanguageConfig:
-    found = model_file(fetched_model())
-    shape = shape_of(found.path)
-    return LanguageConfig(
-        path=str(found.path),
-        sha256=found.sha256,
-        model=found.name,
-        context_tokens=256,
+    return real_config(
         prompt_tokens=60,
-        answer_tokens=6,
         longest_tokens=TOLD.prompt_tokens(TURNS - 1),
         lengths=tuple((TOLD.prompt_tokens(each.turn), 6) for each in OWN),
-        block_parameters=shape.block_parameters,
-        output_parameters=shape.output_parameters,
-        attention_width=shape.attention_width,
-        cache_bytes_per_token=shape.cache_bytes_per_token,
         conversations=TOLD.model_copy(update={"own": OWN}),
     )
 
@@ -91,10 +78,8 @@ class Node(PlainNode):
 
 @pytest.fixture
 def pair(config: LanguageConfig) -> Iterator[tuple[Node, Node]]:
-    one, two = Node(config), Node(config)
-    yield one, two
-    one.server.stop()
-    two.server.stop()
+    with two_nodes(Node, config) as made:
+        yield made
 
 
 def counts(use: RequestUse) -> tuple[RequestPart, int, int, int]:

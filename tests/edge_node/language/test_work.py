@@ -8,76 +8,25 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from carbon_data.types import DataError
-from edge_node.config import BoardConfig, LanguageConfig
-from edge_node.language.model_file import model_file
+from edge_node.config import LanguageConfig
 from edge_node.language.node_server import NodeServer
 from edge_node.language.prompts import LENGTHS, TEXT_BYTES, TOKENS
-from edge_node.language.shape import shape_of
 from edge_node.language.work import LanguageWorkload, requests_of
-from edge_node.meters.base import MeterContext, Slot
-from edge_node.meters.cpu_time import CpuTimeMeter
 from edge_node.meters.pieces import Pieces
-from edge_node.workload import InferResult
 from protos.messages.terms import Component, Stage
-from tests.language_model import fetched_model
+from tests.edge_node.language.real_node import BOARD, Node, real_config
 
 pytestmark = pytest.mark.processes
-
-BOARD = BoardConfig(
-    name="b",
-    static_w=2.0,
-    busy_w=6.0,
-    sleep_w=0.1,
-    wake_j=0,
-    wake_s=0,
-    effective_flop_per_s=1e10,
-    tx_j_per_byte=0,
-    rx_j_per_byte=0,
-    storage_bytes=0,
-)
-SERVING = Slot(0, Stage.APPLICATION, True, False)
-
-
-class Node:
-    """A node's language part, with a meter of CPU time."""
-
-    def __init__(self, config: LanguageConfig) -> None:
-        self.server = NodeServer("n0", config)
-        self.meter = CpuTimeMeter(MeterContext(BOARD, 100.0, beside_cpu_s=self.server.cpu_s), cores=1)
-        self.work = LanguageWorkload(config, 2, (1, 0), self.server, Pieces(self.meter, BOARD))
-
-    def infer(self, *batch_ids: int, **changed: Any) -> InferResult:
-        self.meter.begin()
-        batches = [{**self.work.batch(batch_id, Stage.APPLICATION), **changed} for batch_id in batch_ids]
-        self.meter.begin()
-        return self.work.infer({}, batches)
-
-    def energies(self) -> dict[tuple[Stage, Component], int]:
-        return {(line.stage, line.component): line.energy_uj for line in self.meter.close(SERVING)}
 
 
 @pytest.fixture(scope="module")
 def config() -> LanguageConfig:
-    found = model_file(fetched_model())
-    shape = shape_of(found.path)
-    return LanguageConfig(
-        path=str(found.path),
-        sha256=found.sha256,
-        model=found.name,
-        context_tokens=256,
-        prompt_tokens=40,
-        answer_tokens=6,
-        longest_tokens=40,
-        block_parameters=shape.block_parameters,
-        output_parameters=shape.output_parameters,
-        attention_width=shape.attention_width,
-    )
+    return real_config()
 
 
 @pytest.fixture(scope="module")
