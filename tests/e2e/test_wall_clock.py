@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,18 +100,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Overrun, Timed]:
 def _make_one_slot_long(patch: pytest.MonkeyPatch) -> None:
     """Eight batches of two nodes in one process take 2.6 slots."""
     at: list[int] = [0]
-    begin, step = execution.Execution.begin, TaskWorkload._number
+    begin, converted = execution.Execution.begin, TaskWorkload._converted
 
     def begun(self: Any, slot: Any) -> Any:
         at[0] = slot.slot
         return begin(self, slot)
 
-    def slow(self: Any, *args: Any) -> Any:
-        time.sleep(2.6 * SLOT_S / 8 if at[0] == LONG_SLOT else 0.0)
-        return step(self, *args)
+    def slow(self: Any, *args: Any) -> Iterator[Any]:
+        for each in converted(self, *args):
+            time.sleep(2.6 * SLOT_S / 8 if at[0] == LONG_SLOT else 0.0)
+            yield each
 
     patch.setattr(execution.Execution, "begin", begun)
-    patch.setattr(TaskWorkload, "_number", slow)
+    patch.setattr(TaskWorkload, "_converted", slow)
 
 
 @pytest.mark.parametrize("overrun", Overrun)
