@@ -25,6 +25,7 @@ MAX_SEED = 2**31 - 1
 MAX_SLOTS = 100_000
 MAX_NODES = 100_000
 Fraction = Annotated[float, Field(ge=0, le=1)]
+JoulesPerByte = Annotated[float, Field(ge=0, le=1e3)]
 Power = Annotated[float, Field(ge=0, le=1e6)]
 """W; a megawatt is beyond any edge node."""
 LimitPower = Annotated[float, Field(gt=0, le=1e6)]

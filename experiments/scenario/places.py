@@ -19,6 +19,7 @@ from experiments.scenario.keys import (
     YEAR_S,
     File,
     Fraction,
+    JoulesPerByte,
     LimitPower,
     Option,
     Power,
@@ -120,9 +121,9 @@ class BoardSpec(Strict):
     """Time of waking up."""
     effective_flop_per_s: float | None = Field(default=None, gt=0)
     """Effective operations per second in training."""
-    tx_j_per_byte: float | None = Field(default=None, ge=0)
+    tx_j_per_byte: JoulesPerByte | None = None
     """Radio energy of sending, at the sender."""
-    rx_j_per_byte: float | None = Field(default=None, ge=0)
+    rx_j_per_byte: JoulesPerByte | None = None
     """Radio energy of receiving, at the receiver."""
     storage_bytes: int | None = Field(default=None, ge=0)
     """Storage for offloaded batches of other nodes."""

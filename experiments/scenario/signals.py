@@ -105,7 +105,7 @@ class ForecastSpec(Strict):
     harvest_spread_fraction: float | None = Field(default=None, ge=0, le=2)
     """Standard deviation of a day's harvest around its forecast, as a share of it: nodes that plan alone value stored
     energy in expectation over it; none: 0.3 for persistence and clear-sky, else 0."""
-    error_fraction: float = Field(default=0.1, ge=0)
+    error_fraction: float = Field(default=0.1, ge=0, le=100)
     """gaussian: standard deviation of the additive error, as a share of the trace's mean."""
     path: File | None = None
     """file: a CSV(.gz) or Parquet file with a row for each zone, time of issue and lead."""

@@ -12,7 +12,7 @@ from pydantic import (
 
 from coordinator.config import CoordinatorConfig, LimitsConfig
 from edge_node.config import NodeConfig
-from experiments.scenario.keys import MAX_SLOTS, File, Fraction, Power, Strict, default_of
+from experiments.scenario.keys import MAX_SLOTS, File, Fraction, JoulesPerByte, Power, Strict, default_of
 from experiments.scenario.places import BoardSpec
 
 
@@ -36,14 +36,14 @@ class LimitsSpec(Strict):
 class NetworkSpec(Strict):
     transport: str = "wifi"
     """Named figure for the energy in the network per byte (edge_node/energy/transport.toml)."""
-    net_j_per_byte: float | None = Field(default=None, ge=0)
+    net_j_per_byte: JoulesPerByte | None = None
     """Overrides ``transport``."""
-    net_low_j_per_byte: float | None = Field(default=None, gt=0)
+    net_low_j_per_byte: float | None = Field(default=None, ge=1e-15, le=1e3)
     """Low end of the factor's range in the Monte-Carlo draws (none: the low end of the transport's sources; with
     ``net_j_per_byte``: a range about it as wide as that of Wi-Fi equipment)."""
-    net_high_j_per_byte: float | None = Field(default=None, gt=0)
+    net_high_j_per_byte: float | None = Field(default=None, ge=1e-15, le=1e3)
     """High end of that range."""
-    link_bit_per_s: float = Field(default=50e6, gt=0)
+    link_bit_per_s: float = Field(default=50e6, ge=1)
     """Rate at which requests travel between nodes (choice: a board's share of a Wi-Fi cell); only latency depends
     on it."""
     export_loss_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.025
@@ -87,7 +87,7 @@ class CoordinatorSpec(Strict):
     host: str = Field(default=default_of(CoordinatorConfig, "host"), pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
     """Interface to listen on; default: loopback only. Beyond loopback every port demands certificates, which the run
     makes for its own processes."""
-    port: int = default_of(CoordinatorConfig, "port")
+    port: int = Field(default=default_of(CoordinatorConfig, "port"), ge=0, le=65_535)
     """Where nodes dial, on `host`; 0: any free port."""
     insecure: bool = False
     """Listen beyond ``host``'s loopback without TLS: nodes, batches, answers and the run's secret travel in the clear,
@@ -175,15 +175,15 @@ class ToleranceSpec(Strict):
 class ServiceWorth(Strict):
     """Values of a service's tokens and bits in (T3); with the defaults, the service counts as in (T1)."""
 
-    token_weight: float = Field(default=1.0, ge=0)
+    token_weight: float = Field(default=1.0, ge=0, le=1e9)
     """w_i, of input and generated tokens."""
-    bit_weight: float = Field(default=1.0, ge=0)
+    bit_weight: float = Field(default=1.0, ge=0, le=1e9)
     """w_j."""
-    alpha_bits_per_token: float | None = Field(default=None, ge=0)
+    alpha_bits_per_token: float | None = Field(default=None, ge=0, le=1e15)
     """Value of the first token, in bit; none: the scenario's alpha."""
     saturation_tokens: float | None = Field(default=None, gt=0)
     """Tokens of a window at which U_i has 63 % of its largest value; none: linear."""
-    answer_bits: float = Field(default=0.0, ge=0)
+    answer_bits: float = Field(default=0.0, ge=0, le=1e15)
     """Value of an answer in addition to its bits, in bit: for services whose answers are not tokens (a class)."""
 
 
@@ -197,7 +197,7 @@ def _worths_by_name(value: Any) -> Any:
 
 
 class TreeSpec(Strict):
-    alpha_bits_per_token: float = Field(default=70_423.0, ge=0)
+    alpha_bits_per_token: float = Field(default=70_423.0, ge=0, le=1e15)
     """alpha of (T1), for tokens of tasks that generate; default from prices of a large language model's tokens and of
     mobile data, 3.0e-5 / 4.26e-10 (methods.md section 5)."""
     services: Annotated[dict[str, ServiceWorth], BeforeValidator(_worths_by_name)] = Field(default={})

@@ -90,7 +90,7 @@ class RecyclingSpec(Strict):
 
     data: str | None = None
     """Data set of the second task; none: the task's own choice, e.g. the same images inverted."""
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, le=1e6)
     """Step of the second task's training; none: the first task's."""
 
 
@@ -179,7 +179,7 @@ class TaskSpec(Strict):
     """Batches a node releases per development slot; ``pass``: one pass over its share."""
     local_epochs: int = Field(default=3, ge=1, le=10_000)
     """Passes over each batch within its slot; an offloaded batch is moved once."""
-    learning_rate: float = Field(default=0.1, gt=0)
+    learning_rate: float = Field(default=0.1, gt=0, le=1e6)
     """Step of stochastic gradient descent."""
     precision: Literal["float32", "bfloat16"] = default_of(TaskConfig, "precision")
     """Of the products of training. ``bfloat16``: quicker on processors that compute with it, less exact
