@@ -6,7 +6,7 @@ A run's coordinator (coordinator.py) asks a policy and writes the ledger; an env
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from coordinator.market.backlog import Backlog
 from coordinator.market.fleet import Fleet, Floats
 from coordinator.policies.guard import TRAINING_STAGES, Choice
 from coordinator.slots.columns import ProfileColumns, StandingColumns
-from coordinator.slots.deferral import offload_rooms
+from coordinator.slots.deferral import as_planned, offload_rooms
 from coordinator.slots.fleet_view import fleet_of_columns
 from coordinator.slots.lines import Row, own_lines
 from protos.messages.columns import (
@@ -76,8 +76,12 @@ class ColumnSlots:
     def standing(self, telemetry: TelemetryColumns) -> StandingColumns:
         """What is known of the nodes from the slots before that of ``telemetry``; call once per slot, in order."""
         config = self._config
+        self.waiting_batches = telemetry.backlog_batches
         if config.limits.deadline_slots:
-            self._room = offload_rooms(config, telemetry.slot, telemetry.backlog_batches, self._carried)
+            self.waiting_batches = as_planned(
+                config, telemetry.slot, telemetry.backlog_batches, self._carried
+            )
+            self._room = offload_rooms(config, telemetry.slot, self.waiting_batches, self._carried)
         return StandingColumns(
             asleep=self._asleep.copy(),
             participations=self._participations.copy(),
@@ -89,9 +93,14 @@ class ColumnSlots:
 
     def fleet(self, telemetry: TelemetryColumns) -> Fleet:
         """The fleet before the slot of ``telemetry``; call once per slot, in order."""
-        config = self._config
+        config, standing = self._config, self.standing(telemetry)
         return fleet_of_columns(
-            config, config.node_ids, self._profiles, telemetry, self.standing(telemetry), self._intensity
+            config,
+            config.node_ids,
+            self._profiles,
+            replace(telemetry, backlog_batches=self.waiting_batches),
+            standing,
+            self._intensity,
         )
 
     def adopt(self, choice: Choice, telemetry: TelemetryColumns, released: Ints) -> DecisionColumns:
@@ -102,7 +111,7 @@ class ColumnSlots:
         self._telemetry, self._released = telemetry, released
         if self._room is not None:
             told = self._decided.told
-            backlog = Backlog(telemetry.backlog_batches, self._room)
+            backlog = Backlog(self.waiting_batches, self._room)
             self._carried, _ = backlog.advance(told.own_batches, self._away())
         return self._decided.told
 

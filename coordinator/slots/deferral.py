@@ -19,16 +19,39 @@ def offload_room(config: CoordinatorConfig, node: NodeState, telemetry: Telemetr
     """(Q+1,) batches by deadline class that (D5) lets a node have run elsewhere; None without deferral."""
     if config.limits.deadline_slots == 0:
         return None
-    carried = None
-    if node.carried_room is not None and node.carried_batches is not None:
-        carried = Backlog(_one(node.carried_batches), _one(node.carried_room))
-    rooms = offload_rooms(config, telemetry.slot, _one(telemetry.backlog_batches), carried)
+    waiting, carried = _one(waiting_batches(config, node, telemetry)), _carried(node)
+    rooms = offload_rooms(config, telemetry.slot, waiting, carried)
     return tuple(int(n) for n in rooms[0])
 
 
+def waiting_batches(config: CoordinatorConfig, node: NodeState, telemetry: Telemetry) -> tuple[int, ...]:
+    """(Q+1,) a node's batches by deadline class, as plans count them; see ``as_planned``."""
+    if config.limits.deadline_slots == 0:
+        return tuple(telemetry.backlog_batches)
+    waiting = as_planned(config, telemetry.slot, _one(telemetry.backlog_batches), _carried(node))
+    return tuple(int(n) for n in waiting[0])
+
+
+def as_planned(config: CoordinatorConfig, slot: int, backlog: Ints, carried: Backlog | None) -> Ints:
+    """(N, Q+1) batches by deadline class, as the plans before have left them, of N nodes that report ``backlog``.
+
+    Nodes run their most urgent batches, whoever executes them. A plan keeps at home those of a release that may not
+    leave (D5), and takes later ones before them where these may: it then leaves more of the urgent ones than the node
+    reports. By the node's count, what must stay of a release would leave in the end. Nothing is later than the
+    node reports, which has batches that came back undelivered."""
+    if carried is None:
+        return backlog
+    planned = carried.batches.copy()
+    new = _class_of_new_work(config, slot)
+    total = backlog.sum(axis=1)
+    planned[:, new] += np.maximum(0, total - planned.sum(axis=1))
+    until = np.maximum(np.cumsum(planned, axis=1), np.cumsum(backlog, axis=1))
+    return np.diff(np.minimum(until, total[:, None]), axis=1, prepend=0)
+
+
 def offload_rooms(config: CoordinatorConfig, slot: int, backlog: Ints, carried: Backlog | None) -> Ints:
-    """(N, Q+1) likewise for N nodes. ``carried``: what the slot before left of their older classes; None in the first
-    slot."""
+    """(N, Q+1) likewise for N nodes, with ``backlog`` as planned. ``carried``: what the slot before left of their older
+    classes; None in the first slot."""
     fresh = _caps(config, backlog)
     if carried is None:
         return fresh
@@ -49,13 +72,19 @@ def left_after(
     room = offload_room(config, node, telemetry)
     if room is None:
         return None
-    backlog = Backlog(_one(telemetry.backlog_batches), _one(room))
+    backlog = Backlog(_one(waiting_batches(config, node, telemetry)), _one(room))
     away = sum(send.batches for send in decision.sends)
     try:
         later, _ = backlog.advance(np.array([decision.own_batches]), np.array([away]))
     except ValueError as error:  # the guard has checked this decision: a broken invariant, not an input
         raise AssertionError(f"node {telemetry.node_id}: {error}") from error
     return tuple(int(n) for n in later.batches[0]), tuple(int(n) for n in later.room[0])
+
+
+def _carried(node: NodeState) -> Backlog | None:
+    if node.carried_room is None or node.carried_batches is None:
+        return None
+    return Backlog(_one(node.carried_batches), _one(node.carried_room))
 
 
 def _one(row: Sequence[int]) -> Ints:

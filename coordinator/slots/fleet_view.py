@@ -13,7 +13,7 @@ from coordinator.market.fleet import Fleet, Limits
 from coordinator.negotiation.table import Table
 from coordinator.slots.books import Books
 from coordinator.slots.columns import ProfileColumns, StandingColumns, work_of
-from coordinator.slots.deferral import offload_room
+from coordinator.slots.deferral import offload_room, waiting_batches
 from coordinator.slots.expecting import expected_g_per_kwh
 from coordinator.slots.moved_turns import moved_turns
 from coordinator.slots.recalled import recalled_turns, taken_turns
@@ -268,7 +268,8 @@ def fleet_of(books: Books, nodes: Sequence[str]) -> Fleet:
     views = {}
     recalled = recalled_turns(books, nodes)
     for node in nodes:
-        state, telemetry = books.nodes[node], books.waiting[node]
+        state, told = books.nodes[node], books.waiting[node]
+        telemetry = replace(told, backlog_batches=waiting_batches(books.config, state, told))
         if more := taken_turns(recalled.get(node, ())):
             due, *later = telemetry.backlog_batches
             telemetry = replace(telemetry, backlog_batches=(due + more, *later))
@@ -279,6 +280,6 @@ def fleet_of(books: Books, nodes: Sequence[str]) -> Fleet:
             participations=state.participations,
             harvested_uj=state.harvested_uj,
             given_uj=state.given_uj,
-            offload_room=offload_room(books.config, state, telemetry),
+            offload_room=offload_room(books.config, state, told),
         )
     return build_fleet(books.config, books.next_slot, views, books.intensity_g_per_kwh, books.zones.values())

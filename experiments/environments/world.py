@@ -130,7 +130,7 @@ class FleetWorld:
         known = self._coordinator.standing(self._telemetry)
         changes: dict[str, NDArray[np.generic]] = {
             "battery_j": self._telemetry.battery_uj / MICRO,
-            "backlog_batches": self._telemetry.backlog_batches,
+            "backlog_batches": self._coordinator.waiting_batches,
             "given_before_j": known.given_uj / MICRO,
             "participations": known.participations,
         }

@@ -69,6 +69,11 @@ def _obstacle(scenario: Scenario) -> str:
             f"nodes or more{of_policy if clients < scenario.node_count else ''}: give more nodes"
             + (" or policy_options.clients" if clients < scenario.node_count else "")
         )
+    if spec.kind != "none" and spec.delta * scenario.node_count >= 1:
+        return (
+            f"delta = {spec.delta:g} is 1 / {scenario.node_count} or more, with {scenario.node_count} nodes: a method "
+            "that publishes all that one node has would keep to it; lower delta well below that"
+        )
     if spec.kind != "none" and (size := spec.noise_multiplier * spec.clipping_norm) > MOST_NOISE:
         return (
             f"noise_multiplier = {spec.noise_multiplier:g} times clipping_norm = {spec.clipping_norm:g} is noise of "

@@ -195,6 +195,7 @@ def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch
         (MASKED, 4, "random", "policy random chooses 2 of 4: give more nodes or policy_options.clients"),
         ('[task.privacy]\nkind = "local"\nnoise_multiplier = 1e6', 4, "local", "allowed is 10,"),
         ('[task.privacy]\nkind = "central"\nclipping_norm = 1e6', 4, "local", "lower noise_multiplier"),
+        ('[task.privacy]\nkind = "central"\ndelta = 0.5', 4, "local", "lower delta"),
     ],
 )
 def test_what_would_not_protect_is_refused_before_the_start(

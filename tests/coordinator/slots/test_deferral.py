@@ -9,19 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from coordinator.config import LimitsConfig
 from coordinator.market.backlog import Backlog
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
 from coordinator.slots.deferral import (
+    as_planned,
     count_missed,
     left_after,
     missed_batches,
     offload_room,
     offload_rooms,
+    waiting_batches,
 )
 from coordinator.slots.state import NodeState, SlotState
+from edge_node.columns.backlog import BacklogColumns
 from protos.messages.runner import SlotPlan
 from protos.messages.slot import Decision, Moved, Send, Telemetry, Usage
 from protos.messages.terms import Stage
@@ -53,11 +58,12 @@ def test_offload_room_of_work_released_late_joins_that_of_work_that_waited(tmp_p
     state, telemetry = books.nodes["n00"], books.waiting["n00"]
     # In slot 1 new work may wait one slot, to the stage's end: five of eleven in that class waited, with room for one.
     state.carried_room, state.carried_batches = (2, 1, 0), (4, 5, 0)
-    late = dataclasses.replace(telemetry, slot=1, backlog_batches=(3, 11, 0))
+    late = dataclasses.replace(telemetry, slot=1, backlog_batches=(4, 11, 0))
     assert offload_room(books.config, books.nodes["n00"], late) == (2, 1 + 3, 0)
-    # A class never has more room than batches, nor does work that ran keep its room.
-    less = dataclasses.replace(telemetry, slot=1, backlog_batches=(1, 5, 0))
-    assert offload_room(books.config, books.nodes["n00"], less) == (1, 1, 0)
+    # A class never has more room than batches. What the plan has left urgent stays so: the node has less of both.
+    less = dataclasses.replace(telemetry, slot=1, backlog_batches=(0, 1, 0))
+    assert waiting_batches(books.config, books.nodes["n00"], less) == (1, 0, 0)
+    assert offload_room(books.config, books.nodes["n00"], less) == (1, 0, 0)
     # In the stage's last slot all new work is due at once.
     state.carried_room, state.carried_batches = (1, 0, 0), (2, 0, 0)
     last = dataclasses.replace(telemetry, slot=2, backlog_batches=(8, 0, 0))
@@ -66,18 +72,24 @@ def test_offload_room_of_work_released_late_joins_that_of_work_that_waited(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("stage", "slot", "room"),
+    ("stage", "slot", "backlog", "room"),
     [
-        (Stage.APPLICATION, 0, (2, 1 + 3, 3)),  # new requests are due one slot later, with older ones
-        (Stage.DEVELOPMENT, 0, (2, 1, 3)),  # training has two slots: new work has a class of its own
-        (Stage.DEVELOPMENT, 1, (2, 1 + 3, 3)),  # one slot of the run is left
-        (Stage.APPLICATION, 2, (2 + 2, 1, 3)),  # none is
+        # New requests are due one slot later, with older ones.
+        (Stage.APPLICATION, 0, (4, 11, 0), (2, 1 + 3, 0)),
+        (
+            Stage.DEVELOPMENT,
+            0,
+            (4, 5, 6),
+            (2, 1, 3),
+        ),  # training has two slots: new work has a class of its own
+        (Stage.DEVELOPMENT, 1, (4, 11, 0), (2, 1 + 3, 0)),  # one slot of the run is left
+        (Stage.APPLICATION, 2, (10, 5, 0), (2 + 3, 1, 0)),  # none is
     ],
 )
 def test_requests_wait_no_longer_than_their_latency_target_and_nothing_beyond_the_run(
-    tmp_path: Path, kit: Any, stage: Stage, slot: int, room: tuple[int, ...]
+    tmp_path: Path, kit: Any, stage: Stage, slot: int, backlog: tuple[int, ...], room: tuple[int, ...]
 ) -> None:
-    """Of (8, 11, 6) batches (4, 5, 0) had waited, with room for (2, 1, 0): of 4, 6 or 6 new ones half may leave."""
+    """(4, 5, 0) batches had waited, with room for (2, 1, 0): of 6 new ones half may leave."""
     limits = LimitsConfig(deadline_slots=2, offload_cap_fraction=0.5)
     config = kit.make_config(tmp_path, nodes=2, stages=(stage,) * 3, limits=limits, request_deadline_slots=1)
     bench = kit.Bench(config, make_policy("local"))
@@ -85,7 +97,8 @@ def test_requests_wait_no_longer_than_their_latency_target_and_nothing_beyond_th
     books = bench.coordinator.service.books
     state = books.nodes["n00"]
     state.carried_room, state.carried_batches = (2, 1, 0), (4, 5, 0)
-    told = dataclasses.replace(books.waiting["n00"], slot=slot, backlog_batches=(8, 11, 6))
+    told = dataclasses.replace(books.waiting["n00"], slot=slot, backlog_batches=backlog)
+    assert waiting_batches(books.config, books.nodes["n00"], told) == backlog
     assert offload_room(books.config, books.nodes["n00"], told) == room
     bench.close()
 
@@ -200,10 +213,10 @@ def test_batches_missed_by_a_node_are_those_of_its_own_figures(kit: Any) -> None
     assert missed(slot(Stage.APPLICATION, frozenset({"n01"}))) == whole, "selection is of training alone"
 
 
-def config_of(deadline_slots: int, cap: float = 0.5) -> Any:
-    """What this file reads of a configuration: three slots of one stage."""
+def config_of(deadline_slots: int, cap: float = 0.5, slots: int = 3) -> Any:
+    """What this file reads of a configuration: slots of one stage."""
     limits = LimitsConfig(deadline_slots=deadline_slots, offload_cap_fraction=cap)
-    return SimpleNamespace(limits=limits, stages=(Stage.DEVELOPMENT,) * 3, request_deadline_slots=None)
+    return SimpleNamespace(limits=limits, stages=(Stage.DEVELOPMENT,) * slots, request_deadline_slots=None)
 
 
 def test_rooms_of_several_nodes_are_those_of_each(kit: Any) -> None:
@@ -225,3 +238,39 @@ def test_rooms_of_several_nodes_are_those_of_each(kit: Any) -> None:
     assert offload_rooms(config, 2, backlog, late).tolist() == [[1, 1, 2], [1 + 2, 0, 2], [0, 0, 0]]
     # A product that falls short of a whole batch by rounding alone is one.
     assert offload_rooms(config_of(2, 0.29), 0, np.array([[100, 0, 0]]), None)[0, 0] == 29
+
+
+@given(
+    slots=st.lists(
+        st.tuples(st.integers(0, 12), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.2, 1.0])),
+        min_size=2,
+        max_size=7,
+    ),
+    patience=st.integers(1, 3),
+    cap=st.sampled_from([0.3, 0.5, 1.0]),
+)
+@example(slots=[(6, 0.0, 0.0), (6, 1.0, 0.0), (6, 1.0, 0.0), (6, 1.0, 0.0)], patience=2, cap=0.3)
+def test_no_more_leaves_over_a_run_than_its_releases_allow(
+    slots: list[tuple[int, float, float]], patience: int, cap: float
+) -> None:
+    """Nodes run their most urgent batches, whoever executes them; (D5) keeps some of these at home. To the run's end,
+    where new work is due with older work, no release sends more than its share, and what must stay of it has run at
+    home by its deadline. Slots are (released, share of what may leave that does, share of what need not run at home
+    that does)."""
+    config = config_of(patience, cap, len(slots))
+    node = BacklogColumns([Stage.DEVELOPMENT] * len(slots), patience, np.array([[n for n, _, _ in slots]]))
+    carried, left, stayed = None, 0, 0
+    for slot, (_, leaves, runs) in enumerate(slots):
+        node.release(slot)
+        backlog = as_planned(config, slot, node.counts(), carried)
+        rooms = offload_rooms(config, slot, backlog, carried)
+        away = int(leaves * rooms.sum())
+        _, leaving = Backlog(backlog, rooms).take(np.array([0]), np.array([away]))
+        due = int((backlog - leaving)[0, 0])
+        home = due + int(runs * (backlog.sum() - away - due))
+        carried, missed = Backlog(backlog, rooms).advance(np.array([home]), np.array([away]))
+        assert (missed.tolist(), node.run(np.array([home + away])).tolist()) == ([0], [0])
+        left, stayed = left + away, stayed + home
+        due_by_now = slots if slot == len(slots) - 1 else slots[: max(0, slot - patience + 1)]
+        assert stayed >= sum(n - int(cap * n + 1e-9) for n, _, _ in due_by_now)
+    assert left <= sum(int(cap * released + 1e-9) for released, _, _ in slots)
