@@ -19,6 +19,7 @@ start = 2022-06-21T18:00:00Z
 application = {slots}
 [task]
 name = "llm"
+round_deadline_s = {round_deadline_s}
 [task.llm]
 path = "{model}"
 context_tokens = 256
@@ -65,6 +66,7 @@ def language_scenario(
     tables: str = "",
     fleet: str = IN_PROCESS,
     nodes: int = 2,
+    round_deadline_s: float = 60,
 ) -> Path:
     """A file in ``folder``. ``inference``, ``task``, ``fleet``: further keys of these tables, and tables below them."""
     text = SCENARIO.format(
@@ -76,6 +78,7 @@ def language_scenario(
         inference=inference,
         tables=tables,
         fleet=fleet,
+        round_deadline_s=round_deadline_s,
     )
     path = folder / "scenario.toml"
     path.write_text(text + '[[nodes]]\nzone = "US-NW-WACM"\n' * (nodes - 2))
