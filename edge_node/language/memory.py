@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psutil
+
 from edge_node.config import LanguageConfig
 
 PROCESS_BYTES = 64 * 2**20
@@ -25,8 +27,6 @@ def needed_bytes(config: LanguageConfig, model_bytes: int, servers: int = 1) -> 
 
 def available_bytes() -> int:
     """Memory of this machine that is not in use."""
-    import psutil  # not in the memory of a board without a language model
-
     return int(psutil.virtual_memory().available)
 
 
