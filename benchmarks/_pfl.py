@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from typing import Any
 
@@ -51,19 +53,20 @@ def round_cpu_s(users: list[tuple[Tensor, Tensor]], batch_size: int, learning_ra
     )
     net, watch = _Model(), _Watch()
     model = PyTorchModel(net, torch.optim.SGD, torch.optim.SGD(net.parameters(), lr=1.0))
-    FederatedAveraging().run(
-        NNAlgorithmParams(
-            central_num_iterations=3,
-            evaluation_frequency=100,
-            train_cohort_size=len(users),
-            val_cohort_size=0,
-        ),
-        SimulatedBackend(data, data),
-        model,
-        NNTrainHyperParams(
-            local_num_epochs=1, local_learning_rate=learning_rate, local_batch_size=batch_size
-        ),
-        None,
-        callbacks=[watch],
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # its metrics would mix with the JSON
+        FederatedAveraging().run(
+            NNAlgorithmParams(
+                central_num_iterations=3,
+                evaluation_frequency=100,
+                train_cohort_size=len(users),
+                val_cohort_size=0,
+            ),
+            SimulatedBackend(data, data),
+            model,
+            NNTrainHyperParams(
+                local_num_epochs=1, local_learning_rate=learning_rate, local_batch_size=batch_size
+            ),
+            None,
+            callbacks=[watch],
+        )
     return watch.cpu_s[-1] - watch.cpu_s[-2]
