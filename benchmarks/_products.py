@@ -31,17 +31,21 @@ def recurrent(
     layer's input needs no gradient here.
     """
 
-    def empty(*size: int) -> Tensor:
+    def filled(*size: int) -> Tensor:
         return torch.randn(*size).to(dtype)
 
-    todo: list[tuple[int, Tensor, Tensor, Tensor]] = []
+    products: list[tuple[int, Tensor, Tensor, Tensor]] = []
 
     def product(often: int, left: Tensor, right: Tensor) -> None:
-        todo.append((often, left, right, torch.empty(len(left), right.shape[1], dtype=dtype)))
+        products.append((often, left, right, torch.empty(len(left), right.shape[1], dtype=dtype)))
 
     for k, (inputs, width) in enumerate(itertools.pairwise(widths)):
-        x, h, gates = empty(times * rows, inputs), empty(times * rows, width), empty(times * rows, 4 * width)
-        of_input, of_state = empty(4 * width, inputs), empty(4 * width, width)
+        x, h, gates = (
+            filled(times * rows, inputs),
+            filled(times * rows, width),
+            filled(times * rows, 4 * width),
+        )
+        of_input, of_state = filled(4 * width, inputs), filled(4 * width, width)
         product(1, x, of_input.t())
         product(times, h[:rows], of_state.t())
         product(times, gates[:rows], of_state)
@@ -50,16 +54,16 @@ def recurrent(
         if k:
             product(1, gates, of_input)
     h, logits, of_output = (
-        empty(times * rows, widths[-1]),
-        empty(times * rows, classes),
-        empty(classes, widths[-1]),
+        filled(times * rows, widths[-1]),
+        filled(times * rows, classes),
+        filled(classes, widths[-1]),
     )
     product(1, h, of_output.t())
     product(1, logits, of_output)
     product(1, logits.t(), h)
 
     def step() -> None:
-        for often, left, right, out in todo:
+        for often, left, right, out in products:
             for _ in range(often):
                 torch.mm(left, right, out=out)
 

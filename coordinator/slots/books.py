@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from coordinator.config import CoordinatorConfig, ForecastIssue
 from coordinator.ledger.entry import Entry, Kind, Unit
 from coordinator.policies.guard import TRAINING_STAGES
-from coordinator.slots.deferral import left_after
+from coordinator.slots.deferral import later_undecided, left_after
 from coordinator.slots.delivered import COUNTS
 from coordinator.slots.lines import parcels_of
 from coordinator.slots.protocol import Effects
@@ -203,6 +203,9 @@ class Books:
                 if left is not None:
                     state.carried_batches, state.carried_room = left
             state.asleep = not decision.awake
+        for node_id, state in self.nodes.items():  # lost in this slot: what waits there is a slot older
+            if node_id not in decisions and (left := later_undecided(state)) is not None:
+                state.carried_batches, state.carried_room = left
 
     def _on_usage(self, entry: Entry, usage: Usage) -> None:
         self._acked(usage.node_id, usage.boot_id, usage.seq)

@@ -81,6 +81,16 @@ def left_after(
     return tuple(int(n) for n in later.batches[0]), tuple(int(n) for n in later.room[0])
 
 
+def later_undecided(node: NodeState) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """(batches, room) carried one slot on, of a node for which nothing was decided; None where nothing is carried."""
+    carried = _carried(node)
+    if carried is None:
+        return None
+    none = np.zeros(1, dtype=np.int64)
+    later, _ = carried.advance(none, none)
+    return tuple(int(n) for n in later.batches[0]), tuple(int(n) for n in later.room[0])
+
+
 def _carried(node: NodeState) -> Backlog | None:
     if node.carried_room is None or node.carried_batches is None:
         return None

@@ -63,7 +63,7 @@ def _assumptions(record: Mapping[str, Any]) -> list[str]:
         f"of {record['nodes']} nodes, {record['date']}; one seed: nothing is said of the spread between trainings.",
         f"Zones of the training: {', '.join(TRAINING.zones)}; days of even months, up to the {LAST_DAY_OF_TRAINING}th. "
         "Which of two trainings ships was decided on the days after it, in the same zones. Training worlds that are "
-        "judged here have drawn their clouds anew.",
+        "judged here have other clouds.",
         f"Unseen: {', '.join(UNSEEN.zones)}; days of odd months. The rule was fixed before any result was seen.",
         f"A world is a day of {SLOTS} hourly slots in drawn zones, with drawn panels (2 to 30 W), batteries (0 to 20 "
         "Wh) and demand (20 to 80 % of a board's time), and defaults else. What is left in a battery at the end is "

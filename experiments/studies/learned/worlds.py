@@ -60,7 +60,7 @@ def world(part: Part, number: int, nodes: int = 6, policy: str = "local") -> Sce
 
 def side_by_side(part: Part, number: int, nodes: int = 6) -> Scenario:
     """The nodes of ``part.together`` worlds, the ``number``-th group of ``part``, one world after the other: those of
-    ``world`` but for their clouds, which are drawn anew."""
+    ``world`` with other clouds."""
     numbers = range(number * part.together, (number + 1) * part.together)
     tables = [table for each in numbers for table in _drawn(part, each, nodes)[1]]
     return _scenario(part, numbers[0], _drawn(part, numbers[0], nodes)[0], tables, "local")

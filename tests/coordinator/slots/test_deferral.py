@@ -139,6 +139,44 @@ def test_offload_room_of_work_that_waited_is_what_its_release_has_left(
     bench.close()
 
 
+class SenderWhileItMay(Sender):
+    """Alone, a node runs all that is due at home."""
+
+    def decide(self, fleet: Any, state: Any) -> Any:
+        return super().decide(fleet, state) if fleet.size > 1 else Local().decide(fleet, state)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_waits_at_a_lost_node_is_a_slot_older_after_every_slot(
+    tmp_path: Path, kit: Any, restart: bool
+) -> None:
+    """Of 8 batches that may wait two slots 3 left and 1 ran at home; then n00 is lost for a slot. It comes back with
+    the 4 due now and 8 new ones, due in two slots."""
+    config = kit.make_config(
+        tmp_path, nodes=2, limits=LimitsConfig(deadline_slots=2), stages=(Stage.DEVELOPMENT,) * 6
+    )
+    bench = kit.Bench(config, SenderWhileItMay())
+    for stub in bench.nodes.values():
+        stub.release = 8
+    bench.drop = lambda node, message: node == "n00" and isinstance(message, Telemetry) and message.slot == 1
+    bench.join()
+    bench.run_slot(0)
+    books = bench.coordinator.service.books
+    assert (books.nodes["n00"].carried_batches, books.nodes["n00"].carried_room) == ((0, 4, 0), (0, 1, 0))
+    bench.run_slot(1)
+    if restart:
+        bench.restart()
+        bench.join()
+        books = bench.coordinator.service.books
+    state = books.nodes["n00"]
+    assert "n00" not in books.slots[1].decisions
+    assert (state.carried_batches, state.carried_room) == ((4, 0, 0), (1, 0, 0))
+    told = Telemetry("n00", "boot", 2, 0, 0, (0,), (4, 0, 8))
+    assert waiting_batches(books.config, state, told) == (4, 0, 8)
+    assert offload_room(books.config, state, told) == (1, 0, 4)
+    bench.close()
+
+
 def test_what_a_decision_leaves_is_whole_and_its_room_no_more_than_its_batches(kit: Any) -> None:
     """Three classes of (3, 4, 6) batches, of which (1, 2, 4) may leave. One left and two ran at home: the most urgent
     first. Then a class of its own for what is new. The figures of the two fields are plain integers."""
