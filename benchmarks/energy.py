@@ -12,7 +12,8 @@ microgrid a node (consumer, producer, battery, grid connection), to LOCAL as arr
 and without being set up; LOCAL (coordinator/market/own_energy.py) with six columns of every slot kept. Both take turns
 in one process. Grid energy is compared slot by slot with what a recorder of vessim's saw. Then the same scenario is run
 on a virtual fleet, with decisions, checks and ledger: what its books say is compared likewise, summed up to each slot,
-for what is rounded in a slot may show in a later one. Without vessim (extra ``peers``) its goals are deferred.
+for what is rounded in a slot may show in a later one. Without vessim (extras ``dev``,
+``peers``) its goals are deferred.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class Vessim:
     """The same system in vessim."""
 
     def __init__(self) -> None:
-        # imported here: vessim belongs to the extra "peers" and is not installed with the tests
+        # imported here: vessim belongs to the extras "dev" and "peers", and without it the goals are deferred
         self._vessim = importlib.import_module("vessim")
         importlib.import_module("loguru").logger.disable("vessim")
 

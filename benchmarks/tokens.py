@@ -7,6 +7,7 @@ text.
 from __future__ import annotations
 
 import hashlib
+import operator
 import random
 import re
 import statistics
@@ -34,7 +35,7 @@ PROMPTS, ANSWER_TOKENS = 16, 24
 GOALS: dict[str, tuple[str, float]] = {
     "16 of 16 natural-text prompts identical after hand-over": (">=", 16.0),
     "cache bytes within 0.5 % of theory": ("<=", 0.005),
-    "restored prompt_n = 1": ("<=", 1.0),
+    "restored prompt_n = 1": ("==", 1.0),
     "hand-over at most 5 % of prefill at 256 tokens on loopback": ("<=", 0.05),
     "held-out error at most 5 % for prefill": ("<=", 0.05),
     "held-out error at most 15 % for decode": ("<=", 0.15),
@@ -207,7 +208,8 @@ def fine_tuning(folder: Path, figures: dict[str, Any]) -> float:
 
 
 def _met(op: str, value: float | None, goal: float) -> bool:
-    return value is not None and (value >= goal if op == ">=" else value <= goal)
+    compare = {">=": operator.ge, "<=": operator.le, "==": operator.eq}[op]
+    return value is not None and bool(compare(value, goal))
 
 
 def main() -> None:

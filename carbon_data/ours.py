@@ -2,22 +2,25 @@
 
 Run by the packages that processes start with (``runpy.run_path``, so that no name is looked up before): from then on
 ``protos``, ``experiments`` and the others are found next to this file, and a user's folder of such a name is ignored.
+It imports next to nothing: every command waits for it before it can answer Ctrl-C.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from types import ModuleType
+
+TYPE_CHECKING = False  # known to type checkers by its name; typing itself is long to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 NAMES = ("carbon_data", "protos", "coordinator", "edge_node", "experiments", "detabed")
-ROOT = str(Path(__file__).resolve().parents[1])
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 
-class OurPackages(MetaPathFinder):
+class OurPackages:
     """Finder for our packages only, in our own folder."""
 
     root = ROOT

@@ -54,7 +54,12 @@ def require_utc(moment: datetime, name: str = "start") -> datetime:
         raise DataError(
             f"{name} is {moment.isoformat()} without a time zone; give an aware time, e.g. ...T00:00Z"
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise DataError(
+            f"{name} is {moment.isoformat()}, which in UTC is beyond the calendar; give a time from year 1 to 9999"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from carbon_data.refused import fault
 from carbon_data.types import DataError
 from coordinator.adapters.grpc_server import CoordinatorServer
 from coordinator.config import EXIT_LEDGER_FAILED, CoordinatorConfig
@@ -47,8 +48,7 @@ def main(arguments: list[str]) -> int:
             return runner.run(_serve(config))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        _give_up(f"{arguments[0]}: {place}: {first['msg']} (got {first['input']!r:.80})")
+        _give_up(f"{arguments[0]}: {fault(first, 'file')} (got {first['input']!r:.80})")
     except (DataError, LedgerError, OSError, ValueError) as error:
         _give_up(f"coordinator: {error}")
     return EXIT_BAD_CONFIG

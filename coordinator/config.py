@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from coordinator.market.fleet import CapOver, Limits
 from protos.access.config import Access
@@ -213,6 +214,16 @@ class CoordinatorConfig(Strict):
     """Its certificate, or the run's secret."""
     heartbeat_s: float = Field(default=2.0, gt=0)
     lease_s: float = Field(default=6.0, gt=0)
+
+    @field_validator("turns")
+    @classmethod
+    def _in_order(cls, turns: tuple[TurnConfig, ...]) -> tuple[TurnConfig, ...]:
+        for one, two in pairwise(turns):
+            if one.slot > two.slot:
+                raise ValueError(
+                    f"a turn of slot {two.slot} after one of slot {one.slot}; allowed is the order of slots"
+                )
+        return turns
 
     @property
     def look_ahead_slots(self) -> int:

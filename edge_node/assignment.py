@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from carbon_data.refused import fault
 from edge_node.config import NodeConfig, Strict
 
 
@@ -26,9 +27,7 @@ class Assignment(Strict):
         try:
             return cls.model_validate_json(bytes(content))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ValueError(f"the assignment cannot be read: {place}: {first['msg']}") from error
+            raise ValueError(f"the assignment cannot be read: {fault(error.errors()[0], 'all')}") from error
 
     def to_letter(self) -> list[bytes]:
         return [self.model_dump_json().encode()]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError, model_validator
 
+from carbon_data.refused import fault
 from edge_node.config import NodeConfig, SleepConfig, Strict
 from protos.access.config import Access, is_loopback
 
@@ -107,5 +108,5 @@ def read_board_file(path: Path) -> BoardFile:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
-        faults = (f"  {'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors())
+        faults = (f"  {fault(item, 'file')}" for item in error.errors())
         raise ValueError("\n".join([f"{path} is no board's file:", *faults])) from error

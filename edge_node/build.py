@@ -106,6 +106,7 @@ def _language_node(
             **_measured(config),
         )
     except ServerError as error:
+        server.stop()
         raise DataError(f"{config.node_id}: {error}") from error
     except BaseException:
         server.stop()

@@ -127,6 +127,8 @@ class PrivacyConfig(Strict):
     """L2 norm that it is scaled to where it is longer; None: it is not."""
     noise_multiplier: float = Field(default=0.0, ge=0)
     """Standard deviation of the noise in each value, as a multiple of ``clipping_norm``; 0: the node adds none."""
+    server_noise_multiplier: float = Field(default=0.0, ge=0)
+    """Likewise of the noise that the server adds to the sum of updates; the node names it in messages."""
     seeded: bool = True
     """Whether noise follows from the run's seed."""
     equal_weights: bool = False

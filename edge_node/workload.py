@@ -126,6 +126,16 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """Work for a request in a window of its own, whose result no user gets."""
+
+    seconds: float
+    """Of the board."""
+    compute_j: float | None
+    """As of ``RequestUse``."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestUse:
     """One request to a language model: what it took, also where it failed."""
 
@@ -170,6 +180,8 @@ class RequestUse:
     """Of a turn of a conversation: the tokens that were written. Empty of other requests."""
     answer_bytes: int = 0
     """Of their text."""
+    aside: tuple[Aside, ...] = ()
+    """What was also done for it, and is waste: attempts with a cache, and the answer gone through once more."""
 
     @property
     def decode_s(self) -> float:

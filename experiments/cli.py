@@ -21,6 +21,7 @@ from coordinator.process import search_cycles_seldom
 from experiments.commands.lazy import TYPER_SUGGESTS, LazyCommand, group
 from experiments.commands.output import err, out, say
 from experiments.errors import RunError, UsageError
+from experiments.interrupts import INTERRUPTED, caused
 
 COMMANDS = {
     "run": (
@@ -217,8 +218,20 @@ GROUPS = {
 }
 """Name -> (help, its commands)."""
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: click.Context) -> object:
+        """As typer's, which ends without a word where it is interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            err.print("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
     name="detabed",
+    cls=_Commands,
     help="Distributed, carbon-aware edge testbed: Flower on Ray, DET / DAT / DETA, life-cycle emissions and TREE.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -282,13 +295,13 @@ def invoke(arguments: list[str]) -> int:
         return stop.exit_code
     except click.exceptions.Abort:
         err.print("interrupted")
-        return 130
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except KeyboardInterrupt:
         err.print("interrupted")
-        return 130
+        return INTERRUPTED
     except UsageError as error:
         return _failed("error:", error, 2)
     except RunError as error:
@@ -301,6 +314,9 @@ def invoke(arguments: list[str]) -> int:
             return _failed("error:", error, 2)
         if (fault := machine_fault(error)) is not None:
             return _failed("failed:", fault, 1)
+        if caused(error):
+            err.print("interrupted")
+            return INTERRUPTED
         raise  # a fault of this program, which needs its traceback
     return result if isinstance(result, int) else 0
 

@@ -176,6 +176,7 @@ _RULES: dict[str, Check] = {
             "name",
             "request_id",
             "kin",
+            "awaits",
         ),
         _identifier,
     ),

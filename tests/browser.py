@@ -15,6 +15,7 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BASH = shutil.which("bash")
 WHY_NOT = "headless Chromium (Debian's package chromium) and bash are not here"
+PATIENCE_S = 180.0
 _OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
 
 
@@ -38,8 +39,7 @@ class Browser:
         self._numbers, self._rest, self._session = itertools.count(1), b"", ""
         self.faults: list[str] = []
         """Errors and warnings of the pages so far: of their console, and what their scripts did not catch."""
-        targets = self._ask("Target.getTargets")["targetInfos"]
-        (page,) = [target["targetId"] for target in targets if target["type"] == "page"]
+        page = self._first_page()
         self._session = self._ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Runtime", "Log", "Page"):
             self._ask(f"{domain}.enable")
@@ -78,7 +78,7 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def wait(self, expression: str, timeout_s: float = 60.0) -> None:
+    def wait(self, expression: str, timeout_s: float = PATIENCE_S) -> None:
         """Until the expression is true."""
         end = time.monotonic() + timeout_s
         while not self.value(expression):
@@ -104,6 +104,17 @@ class Browser:
     def picture(self) -> bytes:
         """The page as PNG."""
         return base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"])
+
+    def _first_page(self) -> str:
+        """Its number, as soon as the browser has opened it, which may be after it answers."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            targets = self._ask("Target.getTargets")["targetInfos"]
+            if pages := [str(target["targetId"]) for target in targets if target["type"] == "page"]:
+                (page,) = pages
+                return page
+            assert time.monotonic() < end, "the browser opened no page"
+            time.sleep(0.05)
 
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)

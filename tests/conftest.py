@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -18,6 +21,11 @@ for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",
 }.items():
     os.environ.setdefault(_name, _value)
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("carbon_data", "protos", "coordinator", "edge_node", "experiments", "detabed", "benchmarks")
+"""Compiled before the first test, where Python is forbidden to keep what it compiles (PYTHONDONTWRITEBYTECODE) too: the
+suite starts hundreds of processes, and each would compile all that it imports."""
 
 FOLDER_MARKS = ("boards", "contract", "golden", "e2e", "reliability")
 
@@ -34,6 +42,19 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("long" if config.getoption("--long") else "default")
     if shared := open_session():
         config.add_cleanup(lambda: close_session(shared))
+        for package in PACKAGES:
+            compileall.compile_dir(ROOT / package, quiet=2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Every worker reads all modules of tests: what pytest made of them is kept from run to run, as where Python may
+    keep what it compiles."""
+    forbidden, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = forbidden
 
 
 @pytest.fixture(scope="session", autouse=True)

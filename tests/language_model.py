@@ -27,6 +27,8 @@ context_tokens = 256
 [inference]
 {inference}
 {tables}
+[coordinator]
+lease_s = {lease_s}
 [fleet]
 meter = "cpu-time"
 {fleet}
@@ -67,6 +69,7 @@ def language_scenario(
     fleet: str = IN_PROCESS,
     nodes: int = 2,
     round_deadline_s: float = 60,
+    lease_s: float = 60,
 ) -> Path:
     """A file in ``folder``. ``inference``, ``task``, ``fleet``: further keys of these tables, and tables below them."""
     text = SCENARIO.format(
@@ -79,6 +82,7 @@ def language_scenario(
         tables=tables,
         fleet=fleet,
         round_deadline_s=round_deadline_s,
+        lease_s=lease_s,
     )
     path = folder / "scenario.toml"
     path.write_text(text + '[[nodes]]\nzone = "US-NW-WACM"\n' * (nodes - 2))

@@ -18,6 +18,10 @@ zone = "US-SE-SOCO"
 zone = "US-NW-WACM"
 """
 """The fleet in this process: its zones differ in intensity, time zone and sun."""
+PATIENT = """[coordinator]
+lease_s = 60
+"""
+"""Table of runs in processes of their own that lose no node where a busy machine has one stand still."""
 SMALL = (
     """name = "small"
 [stages]

@@ -35,6 +35,7 @@ from carbon_data.types import (
     Signal,
     UnknownZoneError,
 )
+from carbon_data.utf8 import not_utf8
 
 ESTIMATED_COLUMN = "estimated"
 """Column that marks rows of a long file as estimates; a note states how many are in a request."""
@@ -369,7 +370,9 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(sidecar.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{sidecar} {not_utf8(error)}") from error
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{sidecar} cannot be read as TOML: {error}") from error
 
 

@@ -22,7 +22,7 @@ from coordinator.slots.protocol import Effects, Refused
 from coordinator.slots.service import CoordinatorService
 from protos import codec
 from protos.access.guard import Caller, Guard
-from protos.messages.stream import Refusal, Register, UpMessage
+from protos.messages.stream import Heartbeats, Refusal, Register, UpMessage
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Attendance:
                 if caller.is_revoked():
                     raise Refused("revoked", f"the certificate of {node} is revoked; invite the node again")
                 try:
-                    written = self._durability.submit(self._take(node, session, data))
+                    written = self._durability.submit(self._take(node, session, data, caller))
                 except (Refused, codec.ProtocolError) as error:
                     await self._refuse(error, outbox)
                     if isinstance(error, Refused) and error.refusal.code in ("fenced", "stale_boot"):
@@ -121,9 +121,15 @@ class Attendance:
                 self._outboxes.close(node, outbox)
             end(outbox)
 
-    def _take(self, node: str, session: int, data: bytes) -> Effects:
+    def _take(self, node: str, session: int, data: bytes, caller: Caller) -> Effects:
         """Take up one message. Raises Refused, ProtocolError."""
         message: UpMessage = codec.decode_up(data)
+        if isinstance(message, Heartbeats):
+            for beat in message.beats:
+                if not caller.may_be(beat.node_id):
+                    raise Refused(
+                        "wrong_certificate", f"the certificate is of {caller}, not of {beat.node_id}"
+                    )
         if isinstance(message, Refusal):
             log.warning("%s refuses: %s (%s)", node, message.reason, message.code)
         return self._service.receive(node, session, message)

@@ -30,7 +30,9 @@ from protos.messages.terms import Stage
 from protos.wire import proxy_options
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 5.0
-SHORT_CALL_S = 5.0
+SHORT_CALL_S = 30.0
+"""Time for an answer itself, beyond the waits for nodes (choice): the coordinator answers once all is on disk, and a
+board's card may hold that up for seconds."""
 DECIDE_S = 120.0
 """Time for a decision itself, beyond the wait for telemetry."""
 

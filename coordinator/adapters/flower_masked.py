@@ -15,18 +15,17 @@ from flwr.serverapp import Grid
 from coordinator.adapters.flower_slots import ConfigValue
 from protos.flower_names import ARRAYS, CONFIG, MASKED, MASKING, METRICS
 from protos.masking import cost, masks
-from protos.masking.party import PublicKeys, about, unmask
+from protos.masking.party import LEAST_NODES, PublicKeys, about, unmask
 
 log = logging.getLogger("flwr")
-LEAST_NODES = 3
-"""Of two nodes each would know the other's update from the sum."""
 
 
 class MaskedSum:
     """One round: keys, shares, masked updates, shares again. A node that does not answer in time is out of the round.
 
     Args:
-        threshold_fraction: Share of the nodes that gave keys whose answers are needed, above a half.
+        threshold_fraction: Share of the nodes that gave keys whose answers are needed, above a half; LEAST_NODES at
+            least.
         configs: Settings of the round by node number.
         grid: Takes the messages; each conversation ends with the deadline of the slot.
     """
@@ -48,7 +47,7 @@ class MaskedSum:
         found = self._ask("query.keys", {number: {} for number in self._configs})
         self._public = {n: PublicKeys(told["sealing"], told["masking"]) for n, told in found.items()}
         self._most = {n: int(told["most-weight"]) for n, told in found.items()}
-        self._threshold = max(2, math.ceil(self._fraction * len(self._public)))
+        self._threshold = max(LEAST_NODES, math.ceil(self._fraction * len(self._public)))
         if len(self._public) < LEAST_NODES:
             return self._too_few("gave keys", len(self._public))
         nodes = sorted(self._public)
@@ -72,7 +71,7 @@ class MaskedSum:
     def _too_few(self, what: str, count: int) -> list[int]:
         log.warning(
             "secure aggregation: %d nodes %s in slot %s, needed are %d; the round makes no model",
-            *(count, what, self._slot, max(LEAST_NODES, self._threshold)),
+            *(count, what, self._slot, self._threshold),
         )
         self._inbox = {}
         return []

@@ -151,6 +151,11 @@ class RunPlan:
         """Learning task of a stage; None where nothing is learned."""
         return {Stage.DEVELOPMENT: self.development, Stage.RECYCLING: self.recycling}.get(stage)
 
+    def brings_model(self, stage: Stage) -> bool:
+        """Whether the messages of a slot of ``stage`` bring a model."""
+        served = stage is Stage.APPLICATION and self.development is not None
+        return served or self.task_of(stage) is not None
+
     def round_of(self, slot: int) -> tuple[int, int] | None:
         """(round that ``slot`` is, rounds of its strategy); None outside learning stages."""
         if self.task_of(self.stages[slot]) is None:
@@ -233,14 +238,14 @@ class Schedule:
     # --- preparation and application ------------------------------------------------------------------------
 
     def _query(self, grid: Grid, stage: Stage, slots: Sequence[int], message_type: str) -> None:
-        arrays: ArrayRecord | None = None
-        if stage is Stage.APPLICATION and self._plan.development is not None:
-            # Serving without a development stage serves the untrained model: the same work.
-            arrays = self._model_of(Stage.DEVELOPMENT)
+        # Serving without a development stage serves the untrained model: the same work.
+        brings_model = self._plan.brings_model(stage)
+        arrays = self._model_of(Stage.DEVELOPMENT) if brings_model else None
         for slot in slots:
             self._watch.before_begin()
             plan = self._link.control.begin_slot(slot, stage, self._link.wait_s)
-            called = call(plan, self._link.numbers, set(grid.get_node_ids()))
+            alive = set(grid.get_node_ids())
+            called = call(plan, self._link.numbers, alive, brings_model=brings_model)
             messages = []
             for decision in called.chosen:
                 content = RecordDict({CONFIG: ConfigRecord(slot_config(decision))})
@@ -252,7 +257,8 @@ class Schedule:
                     )
                 )
             answers = grid.send_and_receive(messages, timeout=self._link.timeout_s) if messages else []
-            replies, _ = read_replies(called.sent, called.unreachable, answers, self._names)
+            gone = called.gone(self._link.numbers, set(grid.get_node_ids()))
+            replies, _ = read_replies(called.sent, (*called.unreachable, *gone), answers, self._names)
             if stage is Stage.APPLICATION:
                 self._watch.before_close(slot)
             summary = self._link.control.end_slot(slot, self._link.wait_s)

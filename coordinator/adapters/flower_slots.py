@@ -36,10 +36,21 @@ def decided_batches(decision: Decision) -> int:
     return decision.own_batches + sum(guest.batches for guest in decision.guests)
 
 
-def workers(plan: SlotPlan) -> tuple[Decision, ...]:
-    """Decisions of the nodes that are awake and have, or after a market may have, something to run."""
+def workers(plan: SlotPlan, *, brings_model: bool = True) -> tuple[Decision, ...]:
+    """Decisions of the nodes that are awake and have, or may have, something to run: after a market, or because batches
+    that were to leave were not taken. ``brings_model``: whether a message brings a model; then a node all of whose
+    batches leave is not asked, unless it reads their prompts: it would be sent megabytes for batches that hardly ever
+    come back."""
     return tuple(
-        d for d in plan.decisions if d.awake and not d.missed and (d.self_managed or decided_batches(d) > 0)
+        d
+        for d in plan.decisions
+        if d.awake
+        and not d.missed
+        and (
+            d.self_managed
+            or decided_batches(d) > 0
+            or any(send.handed or not brings_model for send in d.sends)
+        )
     )
 
 
@@ -65,7 +76,7 @@ class Called:
 
     plan: SlotPlan
     chosen: tuple[Decision, ...]
-    """Of awake nodes that have work and a living process."""
+    """Of awake nodes that have, or may have, work and a living process."""
     unreachable: tuple[str, ...]
     """Nodes that were to work but are known to be dead."""
 
@@ -74,10 +85,22 @@ class Called:
         """Names of the nodes that work, in the plan's order."""
         return tuple(decision.node_id for decision in self.chosen)
 
+    def gone(self, numbers: Mapping[str, int], alive: Collection[int]) -> tuple[str, ...]:
+        """Nodes that got no message, for all of their work was to go to others, and whose process has ended since."""
+        called = {*self.sent, *self.unreachable}
+        return tuple(
+            decision.node_id
+            for decision in self.plan.decisions
+            if decision.sends and decision.node_id not in called and numbers[decision.node_id] not in alive
+        )
 
-def call(plan: SlotPlan, numbers: Mapping[str, int], alive: Collection[int]) -> Called:
-    """Sort the plan's workers by whether their process lives. ``numbers``: Flower node number by node id."""
-    found = workers(plan)
+
+def call(
+    plan: SlotPlan, numbers: Mapping[str, int], alive: Collection[int], *, brings_model: bool = True
+) -> Called:
+    """Sort the plan's workers by whether their process lives. ``numbers``: Flower node number by node id;
+    ``brings_model``: as of ``workers``."""
+    found = workers(plan, brings_model=brings_model)
     return Called(
         plan,
         tuple(decision for decision in found if numbers[decision.node_id] in alive),

@@ -48,7 +48,8 @@ class Replies:
     missing: tuple[str, ...]
     """Nodes that had not answered by the deadline."""
     unreachable: tuple[str, ...]
-    """Nodes that were to work but were known to be dead before the slot's messages went out."""
+    """Nodes that got no message and whose process was dead: before the messages went out, or, where all of their work
+    was to go to others, at the slot's end."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Sums over ``answered`` of counts, and the example-weighted mean of ``loss``."""
     personal: dict[str, float] = field(default_factory=dict)

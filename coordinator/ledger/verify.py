@@ -17,6 +17,7 @@ from typing import Any
 
 from coordinator.ledger.checks.every import Checks
 from coordinator.ledger.checks.item import Item
+from coordinator.ledger.checks.numbers import non_finite
 from coordinator.ledger.entry import (
     GENESIS,
     Kind,
@@ -182,7 +183,7 @@ def _check_entries(
             anchored = chain
         _check_sums(report, where, own, stored_as)
         document = _parse(report, where, body)
-        if document is not None:
+        if document is not None and _is_finite(report, where, body, document):
             _check_run(report, where, document)
             try:
                 before = checks.battery_uj(node_id)
@@ -190,7 +191,7 @@ def _check_entries(
                 today = tuple(stored_as.posting(p.account, p.unit, p.amount) for p in own)
                 block = block_of(connection, entry_id, stored_as)
                 checks.take(Item(Kind(kind), key, slot, node_id, document, today, where, before, block))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 report.add("document", where, f"cannot be understood: {type(error).__name__} {error}")
     while waiting is not None:
         report.add("postings", f"entry {waiting[0]}", "postings without an entry")
@@ -226,6 +227,16 @@ def _parse(report: VerifyReport, where: str, body: str) -> Mapping[str, Any] | N
         report.add("document", where, "is no JSON object")
         return None
     return document
+
+
+def _is_finite(report: VerifyReport, where: str, body: str, document: Mapping[str, Any]) -> bool:
+    """Whether every figure of a document is a number; with others nothing can be computed again."""
+    found = next(non_finite(body, document), None)
+    if found is not None:
+        report.add(
+            "document", where, f"{found[0]} is {found[1]}; allowed are finite numbers, and null for none"
+        )
+    return found is None
 
 
 def _check_run(report: VerifyReport, where: str, document: Mapping[str, Any]) -> None:

@@ -20,9 +20,20 @@ HUB_FROM = 12
 """Nodes from which a decision's program goes through a hub, where losses factor and no node may sleep."""
 
 
+HUB_SLOTS = 2_400
+"""Nodes times slots of a plan through a hub, times the slots in which a batch may run, that take half a CPU second:
+DETA on the reference day takes 0.29 s at 1,920 where no work waits, 0.35 s at 1,920 and 0.50 s at 2,304 where it may
+wait three slots (2026-11-30, two cores beside other work). Time grows with the power 1.3, and 2 where work waits."""
+
+
 def fits_hub(fleet: Fleet) -> bool:
     """Whether the program of ``fleet`` is smaller through a hub, and the same."""
     return fleet.size >= HUB_FROM and fleet.loss_fraction is None and not fleet.limits.may_sleep
+
+
+def hub_slots(nodes: int, deadline_slots: int) -> int:
+    """Most slots of a plan through a hub, at least 1, that still takes about half a CPU second."""
+    return max(HUB_SLOTS // (nodes * (deadline_slots + 1)), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from coordinator.market.decision import Infeasible
 from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Layout, Restrictions
 from coordinator.market.lp_file import make_common
+from coordinator.market.numbers import numbers
 from coordinator.market.program import Program, build
 
 _INFINITY = highspy.kHighsInf
@@ -190,12 +191,14 @@ def explain_unserved(program: Program) -> Infeasible:
     """Which limits must give way, and by how much, for all work to be done by its deadline.
 
     Elastic re-solve: every batch served, each of the limits (D5), (D7) time and (D7) storage may be
-    exceeded; least excess in batches. Excess is reported in the limit's own unit: batches, seconds, bytes. An
-    LP without time limit: why work is left undone must not depend on the machine.
+    exceeded; least excess in batches. Excess is reported in the limit's own unit: batches, seconds, bytes; of whole
+    batches it is what the last of them lack, not their whole length. An LP without time limit: why work is left undone
+    must not depend on the machine.
     """
     layout, fleet = program.layout, program.fleet
     row, col = layout.rows, layout.columns
     size = fleet.bytes_per_batch[None, :]
+    parts = _parts_of_batches(program)
     limits: list[tuple[str, str, Floats]] = [("D7_time", "seconds", np.asarray(fleet.seconds_per_batch))]
     if program.restrictions.offloading:
         limits.append(("D5_offload_cap", "batches", np.ones(row["D5_offload_cap"].shape)))
@@ -222,8 +225,29 @@ def explain_unserved(program: Program) -> Infeasible:
     scale = np.concatenate([unit.ravel() for _, _, unit in limits])
     units = np.concatenate([np.full(row[name].size, unit, dtype=object) for name, unit, _ in limits])
     broken = np.flatnonzero(excess > _SERVED)
+    if program.whole_batches:
+        excess = np.ceil(excess - _SERVED) - np.concatenate([parts[name].ravel() for name, _, _ in limits])
     found = {f"{names[rows[k]]} [{units[k]}]": float(excess[k] * scale[k]) for k in broken}
     return Infeasible(("(D4) all work done by its deadline", *found), found)
+
+
+def _parts_of_batches(program: Program) -> dict[str, Floats]:
+    """By limit, the part of a batch for which there is room beside the whole ones, in batches below 1; nothing where
+    the program does not round its limits down."""
+    exact = numbers(
+        *(program.layout, program.fleet, program.restrictions, program.stored_value),
+        whole_batches=False,
+        scaled=False,
+    )
+    rooms = {
+        "D7_time": (exact.capacity, program.capacity_batches),
+        "D5_offload_cap": (exact.work.room, program.class_room_batches),
+        "D7_storage": (exact.guest_room, program.guest_room_batches),
+    }
+    return {
+        name: np.where(np.isfinite(room), room, 0.0) - np.where(np.isfinite(whole), whole, 0.0)
+        for name, (room, whole) in rooms.items()
+    }
 
 
 def find_conflicts(fleet: Fleet, restrictions: Restrictions) -> Infeasible | None:

@@ -33,21 +33,24 @@ class _Follow:
 
 
 class FollowPrefill(_Follow):
-    """A node that a user has moved to reads the conversation again."""
+    """Users' next turns are answered at the node that they have moved to, which reads the conversation again; else
+    LOCAL."""
 
     name: ClassVar[str] = "follow-prefill"
     way: ClassVar[Way] = "prefill"
 
 
 class FollowHandOver(_Follow):
-    """A node that a user has moved to gets the conversation's cache, wherever that can be."""
+    """Users' next turns are answered at the node that they have moved to, which gets the conversation's cache wherever
+    that can be; else LOCAL."""
 
     name: ClassVar[str] = "follow-hand-over"
     way: ClassVar[Way] = "hand-over"
 
 
 class FollowCheaper(_Follow):
-    """A node that a user has moved to gets the conversation's cache, or reads it again: what has fewer grams."""
+    """Users' next turns are answered at the node that they have moved to, which gets the conversation's cache or reads
+    it again: what has fewer grams; else LOCAL."""
 
     name: ClassVar[str] = "follow-cheaper"
     way: ClassVar[Way] = "cheaper"

@@ -18,7 +18,8 @@ from protos.validation import MAX_PARCEL_BYTES
 
 
 class DatHandOver(Dat):
-    """Batches move to cleaner nodes, whole or after their owner has read them; energy stays."""
+    """DAT with hand-over: batches of requests move to cleaner nodes, whole or after their owner has read them; energy
+    stays."""
 
     name: ClassVar[str] = "dat-hand-over"
 
@@ -29,7 +30,7 @@ class DatHandOver(Dat):
 
 
 class DetaHandOver(Deta):
-    """Energy moves, and batches, whole or after their owner has read them."""
+    """DETA with hand-over: energy moves, and batches of requests, whole or after their owner has read them."""
 
     name: ClassVar[str] = "deta-hand-over"
 

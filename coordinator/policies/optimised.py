@@ -27,7 +27,7 @@ from coordinator.market.fleet import Fleet, Floats, Ints
 from coordinator.market.layout import Restrictions
 from coordinator.market.outlook import Outlook, plan_ahead, plans_alone, plans_per_day, value_after
 from coordinator.market.plan import Plan
-from coordinator.market.program import Program, build, fits_hub
+from coordinator.market.program import HUB_FROM, Program, build, fits_hub, hub_slots
 from coordinator.market.rounding import WorkLimits, clip_transfers, offload_room, round_batches
 from coordinator.market.solve import Session, Solution, SolverOptions, explain_unserved, unserved
 from coordinator.market.wide.decide import WIDE_FROM, why_pairwise
@@ -46,6 +46,22 @@ MOST_STEPS = 24
 SLEEP_TIME_LIMIT_S = 20.0
 """Default limit of a mixed-integer solve, whose time may grow without bound: ten nodes and 24 slots in which
 work may wait take minutes to close. Look ahead 6 to 12 slots where nodes may sleep."""
+
+
+PAIR_SLOTS = 10_000
+"""Pairs of nodes times slots of a plan by pair that take about half a CPU second."""
+
+
+def quick_slots(nodes: int, deadline_slots: int, may_sleep: bool, solves: bool) -> int:
+    """Slots that a decision of so many nodes looks ahead where nothing is said: as many as take half a CPU second.
+
+    ``deadline_slots``: slots that work may wait. ``solves``: by a policy that solves the model, and not a market."""
+    by_pair = max(PAIR_SLOTS // max(nodes * (nodes - 1), 1), 1)
+    if nodes >= WIDE_FROM:  # the hub form: work that may wait needs a plan that looks as far
+        return max(by_pair, deadline_slots + 1)
+    if nodes >= HUB_FROM and solves and not may_sleep:
+        return max(by_pair, hub_slots(nodes, deadline_slots))
+    return by_pair
 
 
 @dataclass(frozen=True)

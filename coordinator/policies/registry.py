@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from carbon_data.own_code import named, place_of, place_of_object
@@ -44,6 +45,13 @@ POLICIES: dict[str, str] = {
 """Name to ``module:Name``. A policy is one new file and one line here."""
 
 
+FORM = (
+    "a policy is a class with name, init(seed) and decide(fleet, state), or a Python function that returns one; see "
+    "docs/own-policy.md"
+)
+"""For messages: what is expected of ``package.module:Name``."""
+
+
 class PolicyError(ValueError):
     """A policy that cannot be loaded. The text says what was asked for, what is allowed, what to do next."""
 
@@ -54,10 +62,12 @@ def make_policy(name: str, **options: Any) -> Policy:
     Raises PolicyError for an unknown name or module, something that is no policy, or options it does not
     take."""
     factory = resolve(name)
+    _require_kinds(name, factory, options)
     try:
         policy = factory(**options)
     except TypeError as error:
-        raise PolicyError(f"policy {name!r}: {error}; its options are {_options(factory)}") from error
+        form = "" if inspect.isclass(factory) else f"; it is a {_kind(factory)}, and {FORM}"
+        raise PolicyError(f"policy {name!r}: {error}; its options are {_options(factory)}{form}") from error
     except ValueError as error:
         raise PolicyError(f"policy {name!r}: {error}") from error
     except Exception as error:  # user policies may raise anything
@@ -72,12 +82,23 @@ def make_policy(name: str, **options: Any) -> Policy:
     return policy
 
 
+def _require_kinds(name: str, factory: Any, options: Mapping[str, Any]) -> None:
+    """Raises PolicyError for an option of a dataclass that is no number, or no whole one, where its field says so."""
+    known = {one.name: str(one.type) for one in fields(factory)} if is_dataclass(factory) else {}
+    for key, value in options.items():
+        for kind, allowed, words in (("int", Integral, "a whole number"), ("float", Real, "a number")):
+            if known.get(key) not in (kind, f"{kind} | None") or value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, allowed):
+                raise PolicyError(f"policy {name!r}: {key} is {words}, got {value!r}")
+
+
 def resolve(name: str) -> Any:
     """The factory behind ``name``: a class, or any callable that returns a policy. What follows a ``+`` says how nodes
     serve, and is no matter of the policy."""
     factory = named(name.partition("+")[0], POLICIES, "policy", PolicyError)
-    if not callable(factory):
-        raise PolicyError(f"policy {name!r} is a {type(factory).__name__}, not a class or function")
+    if not callable(factory) or inspect.isbuiltin(factory):
+        raise PolicyError(f"policy {name!r} is a {_kind(factory)}; {FORM}")
     return factory
 
 
@@ -136,17 +157,31 @@ def takes(name: str, option: str) -> bool:
 
 
 def describe() -> dict[str, str]:
-    """Registered names with the first paragraph of each module docstring."""
-    texts = {
-        name: inspect.getdoc(importlib.import_module(target.partition(":")[0])) or ""
-        for name, target in POLICIES.items()
+    """Registered names with the first paragraph of each module docstring; of a module with several policies, that of
+    each class."""
+    modules = [target.partition(":")[0] for target in POLICIES.values()]
+    return {
+        name: docstring(name)
+        if modules.count(module) > 1
+        else _first_paragraph(inspect.getdoc(importlib.import_module(module)))
+        for name, module in zip(POLICIES, modules, strict=True)
     }
-    return {name: " ".join(text.partition("\n\n")[0].split()) for name, text in texts.items()}
 
 
 def docstring(name: str) -> str:
     """First paragraph of what the class or function behind ``name`` says of itself; empty where it says nothing."""
-    return " ".join((resolve(name).__doc__ or "").strip().partition("\n\n")[0].split())
+    return _first_paragraph(resolve(name).__doc__)
+
+
+def _first_paragraph(text: str | None) -> str:
+    return " ".join((text or "").strip().partition("\n\n")[0].split())
+
+
+def _kind(thing: Any) -> str:
+    """What was found under a name."""
+    if inspect.isbuiltin(thing):
+        return f"built-in function ({thing.__module__}.{thing.__name__})"
+    return "function" if inspect.isfunction(thing) else type(thing).__name__
 
 
 def _options(factory: Any) -> str:

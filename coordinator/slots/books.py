@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from coordinator.config import CoordinatorConfig, ForecastIssue
 from coordinator.ledger.entry import Entry, Kind, Unit
 from coordinator.policies.guard import TRAINING_STAGES
+from coordinator.slots.asked_turns import AskedTurns
 from coordinator.slots.deferral import later_undecided, left_after
 from coordinator.slots.delivered import COUNTS
 from coordinator.slots.lines import parcels_of
@@ -61,6 +62,8 @@ class Books:
         """Requests, tokens and bits delivered so far."""
         self.unheard: dict[str, int] = {}
         """By node, the last slot before which its telemetry was refused; the coordinator does not wait for it there."""
+        self.turns = AskedTurns(config.turns)
+        """Of users' conversations with a language model."""
         self.alarms = self.fallbacks = self.gaps = 0
         self.savepoint: Savepoint | None = None
         """While entries are entered that stand together."""
@@ -194,6 +197,7 @@ class Books:
             boots={n: told.boot_id for n, told in telemetry.items()} if market is None else body["boots"],
             market=market,
         )
+        self.turns.decided(self.slots[plan.slot])
         self.waiting.clear()
         self.fallbacks += int(plan.status.startswith("fallback"))
         for node_id, decision in decisions.items():
@@ -211,6 +215,7 @@ class Books:
         self._acked(usage.node_id, usage.boot_id, usage.seq)
         slot = self.slots[usage.slot]
         wasted = slot.count(usage)
+        self.turns.reported(slot, usage)
         slot.move_node(usage.node_id, entry.kind)
         if usage.sleep is not None and usage.slot == self.next_slot - 1:
             self.nodes[usage.node_id].asleep = usage.sleep.asleep
@@ -252,6 +257,7 @@ class Books:
         slot.add_lines(body["lines"])
         slot.parcel_pairs = {(parcel["owner"], parcel["executor"]) for parcel in body["parcels"]}
         slot.summary = _SUMMARY.validate_python(body["summary"])
+        self.turns.ended(self.slots)
         if "wall" in body:
             wall = body["wall"]
             self.run_time = self.run_time.after(wall["duration_s"], wall["overrun_s"])

@@ -19,6 +19,8 @@ def message_document(message: Telemetry | Usage | Settlement) -> dict[str, Any]:
         del body["harvest_metered"]
     if isinstance(message, Usage) and not message.requests:
         del body["requests"]  # of nodes that serve a language model
+    if isinstance(message, Usage) and message.other_waste_uj is None:
+        del body["other_waste_uj"]
     for one in body.get("requests", ()):
         if not one["answer"]:
             del one["answer"], one["answer_bytes"]  # of turns of conversations

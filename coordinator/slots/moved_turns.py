@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +17,11 @@ def moved_turns(config: CoordinatorConfig, slot: int, node_ids: Sequence[str]) -
     if not config.turns:
         return None
     index = {node: k for k, node in enumerate(node_ids)}
+    first, end = (cut(config.turns, slot, key=lambda each: each.slot) for cut in (bisect_left, bisect_right))
     found = [
         each
-        for each in config.turns
-        if each.slot == slot and each.owner != each.at and each.owner in index and each.at in index
+        for each in config.turns[first:end]
+        if each.owner != each.at and each.owner in index and each.at in index
     ]
     return MovedTurns(
         owner=np.array([index[each.owner] for each in found], dtype=np.int64),

@@ -39,6 +39,7 @@ class Savepoint:
         self._books = books
         self._counts = _all(books.counts)(books)
         self._run_time = books.run_time
+        self._turns = books.turns.mark()
         self._rows: dict[tuple[str, str | None], Any] = {}
         """By table and node, or whole tables, in the order in which they were kept."""
         self._balances: dict[tuple[str, Unit], int | None] = {}
@@ -105,6 +106,7 @@ class Savepoint:
         for name, value in zip(books.counts, self._counts, strict=True):
             setattr(books, name, value)
         books.run_time = self._run_time
+        books.turns.back_to(self._turns)
         for (name, node), row in reversed(self._rows.items()):
             if node is None:
                 getattr(books, name).clear()
@@ -149,6 +151,7 @@ class Together:
         savepoint, self._books.savepoint = self._books.savepoint, None
         if kind is not None and savepoint is not None:
             savepoint.restore()
+        self._books.turns.changes = None
 
 
 class Within:

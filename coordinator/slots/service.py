@@ -8,6 +8,7 @@ The service puts the parts together and routes; each part has one task:
 ``schedule``     when slots on the wall clock are due, and how long they lasted
 ``clocks``       how far nodes' clocks are off, and how well that is known
 ``windows``      how long nodes' windows can have been
+``prompts``      which nodes wait in vain for prompts that others were to read
 ``joining``      registration of a node: the Welcome, and the messages of the open slot
 ``intake``       which records of nodes may enter the books
 ``freezing``     live intensities of a slot, before it is decided
@@ -29,8 +30,9 @@ from collections.abc import Callable, Iterable, Sequence
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger.entry import Entry, Kind
 from coordinator.policies.base import Policy
+from coordinator.slots.awaited_prompts import AwaitedPrompts
 from coordinator.slots.books import Books
-from coordinator.slots.clocks import Clocks, Sends
+from coordinator.slots.clocks import Clocks
 from coordinator.slots.closing import Closing
 from coordinator.slots.deciding import Deciding
 from coordinator.slots.freezing import Freezing
@@ -51,6 +53,9 @@ from protos.messages.stream import (
     ClockAnswer,
     ClockQuestion,
     DownMessage,
+    Heard,
+    Heartbeat,
+    Heartbeats,
     Refusal,
     Register,
     UpMessage,
@@ -91,6 +96,7 @@ class CoordinatorService:
         self.negotiating = MarketHost(self.books, self.sessions, self.policy, self.schedule)
         self.closing = Closing(self.books, self.sessions, self.schedule)
         earlier = [(node, boot) for node, known in self.books.nodes.items() for boot in known.boots]
+        self.prompts = AwaitedPrompts(self.books, self.sessions)
         self.windows = WindowBounds(config.slot_s, wall_clock or clock, earlier)
         self.intake = Intake(self.books, digest_of, self.policy.negotiates, self.windows)
         self.joining = Joining(
@@ -127,9 +133,12 @@ class CoordinatorService:
             raise Refused("fenced", f"a newer stream of {node} took over; this one is closed")
         self.sessions.renew(node)
         if isinstance(message, Refusal):
+            self.prompts.refused(node)
             return Effects()
         if isinstance(message, Register):
             raise Refused("already_registered", f"{node} is registered on this stream; open a new one")
+        if isinstance(message, Heartbeats):
+            return self._beats(node, message)
         if message.node_id != node:
             raise Refused("wrong_node", f"message of {message.node_id} on the stream of {node}")
         if isinstance(message, ClockAnswer):
@@ -143,8 +152,23 @@ class CoordinatorService:
             except Refused as error:
                 refused = error  # its alarm stands
             else:
-                return _and(effects, self.clocks.due(node))
+                more = self.prompts.hear(message) if isinstance(message, Heartbeat) else ()
+                return _and(effects, (*self.clocks.due(node), *more))
         raise refused
+
+    def _beats(self, node: str, message: Heartbeats) -> Effects:
+        """Heartbeats of several nodes, on the stream of ``node``. One counts where a stream of its node is open, and of
+        the same start; any other node hears nothing, and opens a new stream."""
+        heard = []
+        for beat in message.beats:
+            known = self.books.nodes.get(beat.node_id)
+            if known is not None and known.boot_id == beat.boot_id and self.sessions.is_open(beat.node_id):
+                self.sessions.renew(beat.node_id)
+                heard.append(beat)
+        effects = Effects((), ((node, Heard(tuple(each.node_id for each in heard))),))
+        for each in heard:
+            effects = _and(effects, (*self.clocks.due(each.node_id), *self.prompts.hear(each)))
+        return effects
 
     def leaving(self, message: DownMessage) -> DownMessage:
         """A message that is sent to a node now, once what it rests on is durable: times in it are of now."""
@@ -180,6 +204,6 @@ class CoordinatorService:
         return report(self.books, query)
 
 
-def _and(effects: Effects, questions: Sends) -> Effects:
-    """``effects``, and questions to be sent after them."""
-    return Effects(effects.entries, (*effects.sends, *questions)) if questions else effects
+def _and(effects: Effects, more: Sequence[tuple[str, DownMessage]]) -> Effects:
+    """``effects``, and messages to be sent after them."""
+    return Effects(effects.entries, (*effects.sends, *more)) if more else effects

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+_ENDED = -1
+"""Number of a session whose stream has ended."""
+
 
 @dataclass(slots=True)
 class Session:
@@ -40,12 +43,17 @@ class Sessions:
     def close(self, node: str, number: int) -> None:
         """A stream ended. The lease runs on: the node may come back."""
         if self.is_current(node, number):
-            self._current[node].number = -1
+            self._current[node].number = _ENDED
 
     def is_current(self, node: str, number: int) -> bool:
         """False once a newer stream of the same node has fenced this one, or it has ended."""
         session = self._current.get(node)
         return session is not None and session.number == number
+
+    def is_open(self, node: str) -> bool:
+        """Whether a stream of the node is open."""
+        session = self._current.get(node)
+        return session is not None and session.number != _ENDED
 
     def renew(self, node: str) -> None:
         """Any message of a node renews its lease."""

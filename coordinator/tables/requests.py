@@ -13,6 +13,8 @@ from protos.messages.terms import Component, RequestPart, Stage
 
 WORKING = (Component.COMPUTE, Component.STATIC, Component.WASTE)
 """Components of the application stage whose joules are those of its requests."""
+LATE = "the reading that has the answer came after the end of its slot"
+_OF_ANSWERS = ("cached_tokens", "prefilled_tokens", "tokens_out", "content_bits", "prefill_uj", "decode_uj")
 
 
 def request_rows(run: RecordedRun) -> Iterable[Row]:
@@ -24,7 +26,7 @@ def request_rows(run: RecordedRun) -> Iterable[Row]:
         if not told or booking is None:
             continue
         per_uj = _grams_per_uj(booking["lines"], node)
-        for one in told:
+        for one in as_booked(told, booking):
             energy_uj = one["prefill_uj"] + one["decode_uj"] + one["waste_uj"]
             yield {
                 "slot": slot,
@@ -51,18 +53,38 @@ def request_rows(run: RecordedRun) -> Iterable[Row]:
             }
 
 
-def spoken_columns(told: Sequence[Mapping[str, Any]]) -> Row:
-    """Columns of ``serving`` (schema.SPOKEN) for a node's requests of a slot; {} without any."""
+def as_booked(told: Sequence[Mapping[str, Any]], booking: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """A node's requests of a slot: those of a reading that came after the slot's end were not answered in time, and
+    what they took is booked as waste."""
+    if not booking.get("late"):
+        return told
+    return [
+        {
+            **one,
+            **dict.fromkeys(_OF_ANSWERS, 0),
+            "failed": one["failed"] or LATE,
+            "waste_uj": one["prefill_uj"] + one["decode_uj"] + one["waste_uj"],
+            "first_token_s": None,
+            "token_gap_s": None,
+        }
+        for one in told
+    ]
+
+
+def spoken_columns(told: Sequence[Mapping[str, Any]], other_waste_uj: int | None = None) -> Row:
+    """Columns of ``serving`` (schema.SPOKEN) for a node's requests of a slot; {} without any. ``other_waste_uj``: as in
+    the reading; None in ledgers of versions before."""
     if not told:
         return {}
     first = sorted(one["first_token_s"] for one in told if one["first_token_s"] is not None)
     gaps = sorted(one["token_gap_s"] for one in told if one["token_gap_s"] is not None)
     counts = [_tokens(one) for one in told]
     return {
-        "failed_requests": sum(bool(one["failed"]) for one in told),
+        "failed_requests": sum(bool(one["failed"]) and one.get("part") != RequestPart.READ for one in told),
         **{name: sum(each[name] for each in counts) for name in counts[0]},
         "wire_bytes": sum(one["wire_bytes"] for one in told),
         "wasted_j": from_micro(sum(one["waste_uj"] for one in told)),
+        "other_wasted_j": None if other_waste_uj is None else from_micro(other_waste_uj),
         "prefill_j": from_micro(sum(one["prefill_uj"] for one in told)),
         "decode_j": from_micro(sum(one["decode_uj"] for one in told)),
         **_per_token(told),

@@ -248,7 +248,8 @@ SERVING = table(
     more(Kind.REAL, *(f"{name}_serving_bit_per_j" for name in RATIOS)),
     more(Kind.REAL, "carried_j", "prefill_s", "decode_s", "prefill_j", "decode_j"),
     more(Kind.COUNT, "failed_requests", "tokens_cached", "tokens_prefilled", "tokens_decoded", "wire_bytes"),
-    more(Kind.REAL, "wasted_j", "joules_per_token_prefilled", "joules_per_token_decoded"),
+    more(Kind.REAL, "wasted_j", "other_wasted_j"),
+    more(Kind.REAL, "joules_per_token_prefilled", "joules_per_token_decoded"),
     more(Kind.REAL, "first_token_p50_s", "first_token_p95_s", "token_gap_p50_s", "token_gap_p95_s"),
     needed(Kind.COUNTS, "latency_bins", "latency_counts"),
     may_be_empty=True,
@@ -260,9 +261,9 @@ and null where there are none. TREE and EE divide by the joules of the row: the 
 ``carried_j``, what requests and answers took in users' devices and in the network."""
 
 SPOKEN = (
-    *("failed_requests", "tokens_cached", "tokens_prefilled", "tokens_decoded", "wire_bytes", "wasted_j"),
-    *("joules_per_token_prefilled", "joules_per_token_decoded", "first_token_p50_s", "first_token_p95_s"),
-    *("token_gap_p50_s", "token_gap_p95_s"),
+    *("failed_requests", "tokens_cached", "tokens_prefilled", "tokens_decoded", "wire_bytes"),
+    *("wasted_j", "other_wasted_j", "joules_per_token_prefilled", "joules_per_token_decoded"),
+    *("first_token_p50_s", "first_token_p95_s", "token_gap_p50_s", "token_gap_p95_s"),
 )
 """Columns of ``serving`` that are left out where no language model was served. Decoded are the tokens after the first
 one of each answer: that one comes out of reading the prompt."""
@@ -289,7 +290,8 @@ REQUESTS = table(
     may_lack=True,
 )
 """A row for every request to a language model. Runs without one have no such table. The joules of a node's rows in a
-slot add up to its application lines of computation, static power and waste; ``operational_g`` likewise. A request that
+slot and ``other_wasted_j`` of ``serving`` add up to its application lines of computation, static power and waste. Grams
+are these joules' share of the lines' grams. A request that
 two nodes shared has two rows: ``part`` is "read" where its prompt was read, "write" where it was answered, null of a
 whole request. Of a later turn of a conversation ``part`` says with what it was answered
 (protos.messages.terms.RequestPart); prices of handing over and reading again are there where the user has moved."""

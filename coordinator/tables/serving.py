@@ -10,7 +10,7 @@ from coordinator.accounting.spread import spread
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.slots.delivered import COUNTS
 from coordinator.tables.recorded import RecordedRun, Row
-from coordinator.tables.requests import spoken_columns
+from coordinator.tables.requests import as_booked, spoken_columns
 from coordinator.tables.schema import SERVING
 from protos.messages.terms import Component, Stage
 
@@ -63,7 +63,8 @@ def serving_rows(run: RecordedRun) -> Iterable[Row]:
             row["operational_g"] = from_pico(sum(line["operational_pg"] for line in lines))
             row.update(_token_columns(row, alpha, usage.get("duration_s", slot_s)))
             row.update(_phase_columns(of_service, lines))
-            row.update(spoken_columns(usage.get("requests", ())))  # it has one service then
+            told = as_booked(usage.get("requests", ()), booking)
+            row.update(spoken_columns(told, usage.get("other_waste_uj")))  # it has one service then
             yield row
 
 

@@ -20,6 +20,10 @@ TAIL = 200
 """Characters of a program's last words that an error repeats."""
 
 
+class TookLongerError(ActuatorError):
+    """A program did not end within its time."""
+
+
 def check_program(role: str, arguments: Sequence[str]) -> None:
     """Raises ActuatorError where there is no such program here."""
     if shutil.which(arguments[0]) is None:
@@ -44,7 +48,7 @@ def run_program(role: str, arguments: Sequence[str], limit_s: float) -> None:
         try:
             code = process.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            raise ActuatorError(
+            raise TookLongerError(
                 f"{role} = {shown(arguments)} took longer than {limit_s:.3g} s (sleep.time_limit_s)"
             ) from None
         finally:
@@ -55,15 +59,20 @@ def run_program(role: str, arguments: Sequence[str], limit_s: float) -> None:
 
 
 def wait_until_ready(arguments: Sequence[str], until: float, limit_s: float) -> None:
-    """Ask again and again until the program ends with 0; ``until`` on the monotonic clock. Raises ActuatorError."""
+    """Ask again and again until the program ends with 0; ``until`` on the monotonic clock. Raises ActuatorError with
+    what it said last: the last time that it is asked, there may be no time left for an answer."""
+    last: ActuatorError | None = None
     while True:
         try:
             return run_program("ready", arguments, max(0.001, until - time.monotonic()))
+        except TookLongerError as error:
+            last = last or error
         except ActuatorError as error:
-            if time.monotonic() + POLL_S > until:
-                raise ActuatorError(
-                    f"not awake within {limit_s:g} s (sleep.time_limit_s); last: {error}"
-                ) from error
+            last = error
+        if time.monotonic() + POLL_S > until:
+            raise ActuatorError(
+                f"not awake within {limit_s:g} s (sleep.time_limit_s); last: {last}"
+            ) from last
         time.sleep(POLL_S)
 
 

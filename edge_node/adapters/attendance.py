@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import grpc.aio
@@ -23,7 +24,7 @@ from edge_node.slots.node import EdgeNode
 from protos.codec import ProtocolError, safe_text
 from protos.messages.parcels import Parcel, Receipt
 from protos.messages.slot import CloseSlot
-from protos.messages.stream import Ack, ClockQuestion, DownMessage, Refusal, Welcome
+from protos.messages.stream import Ack, ClockQuestion, DownMessage, Heard, Refusal, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,16 @@ REGISTER_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.1, 3.0
 FENCE_FRACTION = 0.8
 """Share of the lease without a message of the coordinator after which a node stops working for it."""
+GATHERED_FRACTION = 0.1
+"""Share of the time between heartbeats for which one waits for those of other nodes (choice: little beside a lease, and
+however many nodes a process has, they say theirs in some ten messages)."""
 NOT_LET_IN = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-DELIVERY_TIMEOUT_S = 4.0
-"""Longest wait for an executor's answer; a quarter of the slot's own deadline when that is shorter."""
+DELIVERY_TIMEOUT_S, DELIVERY_FRACTION = 4.0, 2 / 3
+"""Longest wait for an executor's answer: so many seconds, or this share of the lease where that is longer; a quarter of
+the slot's own deadline when that is shorter."""
+CACHE_BYTES_PER_S = 1e6
+"""Caches of prompts have a second more for each so many bytes (choice: 8 Mbit/s, a slow Wi-Fi). The executor waits for
+them as long as they are on their way."""
 
 
 class Silence(StreamOver):
@@ -58,10 +66,12 @@ class Attendance:
         """The stream that is open now."""
         self.trouble = ""
         """Why the last stream ended; empty before."""
+        self.lease_s = 0.0
+        """As the coordinator said last; 0 before its first welcome."""
         self._heard_at = 0.0
         self._deliveries: set[asyncio.Task[None]] = set()
         self._closings: set[asyncio.Task[None]] = set()
-        self._turn = asyncio.Lock()
+        self._turn, self._reading = asyncio.Lock(), asyncio.Lock()
 
     async def attend(self) -> None:
         """Stream after stream, until the node is cut off or this task is cancelled."""
@@ -100,7 +110,7 @@ class Attendance:
             if not isinstance(first, Welcome):
                 self._refused(first)
                 return False
-            self._heard_at = time.monotonic()
+            self._heard_at, self.lease_s = time.monotonic(), first.lease_s
             await self._handle(stream, first)
             beat = asyncio.create_task(self._beat(stream, first))
             await self._listen(stream, beat)
@@ -135,6 +145,9 @@ class Attendance:
             await stream.say(self._node.clock(message))
             return
         if isinstance(message, Ack) and self._node.knows(message):
+            return
+        if isinstance(message, Heard):
+            self._host.heard(message.node_ids)
             return
         if isinstance(message, Refusal):
             log.info("%s: refused (%s): %s", self._node.node_id, message.code, message.reason)
@@ -182,11 +195,13 @@ class Attendance:
             task.add_done_callback(self._deliveries.discard)
 
     async def _deliver(self, address: str, parcel: Parcel) -> None:
-        wait_s = min(DELIVERY_TIMEOUT_S, self._node.slot_deadline_s(parcel.slot) / 4)
+        most_s = max(DELIVERY_TIMEOUT_S, DELIVERY_FRACTION * self.lease_s)
+        wait_s = min(most_s, self._node.slot_deadline_s(parcel.slot) / 4)
         receipt = Receipt(False, 0, "not delivered")
         try:
-            parcel = await asyncio.to_thread(self._node.read_ahead, parcel)
-            receipt = await self._host.deliver(address, parcel, wait_s)
+            parcel = await self._read_ahead(parcel)
+            caches = sum(len(prompt.cache) for prompt in parcel.prompts)
+            receipt = await self._host.deliver(address, parcel, wait_s + caches / CACHE_BYTES_PER_S)
         except ProtocolError as error:
             receipt = Receipt(False, 0, safe_text(error))
         finally:  # also when cancelled: ``execute`` waits for every parcel's outcome
@@ -197,18 +212,37 @@ class Attendance:
                 self._node.parcel_failed(parcel)
             self._lease.changed()
 
+    async def _read_ahead(self, parcel: Parcel) -> Parcel:
+        """Prompts of a parcel may take minutes to read. The host's threads do not wait for that: they take what comes
+        for all of its nodes."""
+        if not await asyncio.to_thread(self._node.reads_ahead, parcel):
+            return parcel
+        async with self._reading:  # the board reads for one executor after the other
+            thread = ThreadPoolExecutor(1, thread_name_prefix=f"prompts-{self._node.node_id}")
+            try:
+                return await asyncio.get_running_loop().run_in_executor(thread, self._node.read_ahead, parcel)
+            finally:
+                thread.shutdown(wait=False)
+
     async def _beat(self, stream: Stream, welcome: Welcome) -> None:
         """Heartbeats until the stream or the lease ends."""
         fence_s = FENCE_FRACTION * welcome.lease_s
+        every_s = min(welcome.heartbeat_s, fence_s / 2)
+        gather_s = GATHERED_FRACTION * every_s
         while True:
-            await asyncio.sleep(min(welcome.heartbeat_s, fence_s / 2))
+            await asyncio.sleep(every_s - gather_s)
             if time.monotonic() - self._heard_at > fence_s:
                 self._lease.fence()
                 raise Silence(f"no message for {fence_s:g} s")
-            await stream.say(self._node.heartbeat(time.monotonic_ns()))
+            beat = self._node.heartbeat(time.monotonic_ns())
+            await self._host.beats.say(self._coordinator, stream, beat, gather_s)
             if self._node.has_nothing_to_say():
                 continue
             await self._send(stream, await self._in_turn(lambda: tick(self._node)))
+
+    def heard(self) -> None:
+        """The coordinator has heard of the node, and says so on another node's stream."""
+        self._heard_at = time.monotonic()
 
     def _refused(self, message: DownMessage) -> None:
         if isinstance(message, Refusal) and message.code in FATAL_REFUSALS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -14,9 +15,14 @@ from edge_node.slots.errors import NotReady
 from edge_node.slots.link import LinkError, require_ready
 from edge_node.slots.node import EdgeNode
 from edge_node.slots.slot import Readiness
+from protos.messages.terms import Overrun
 
-OFFLOADED_TIMEOUT_S = 5.0
-"""Longest wait for offloaded batches once decided: by then their owners have delivered them, or taken them back."""
+OFFLOADED_TIMEOUT_S, OFFLOADED_FRACTION = 5.0, 5 / 6
+"""Longest wait for offloaded batches once decided: so many seconds, or this share of the lease where that is longer. By
+then their owners have delivered them, or taken them back."""
+UNTOLD_S = 120.0
+"""Longest wait without a lease for prompts that another node reads before it sends them (choice): nothing is known of
+that node then. With a lease the coordinator says when nothing comes any more."""
 
 
 class GrpcLink:
@@ -53,6 +59,10 @@ class GrpcLink:
         """host:port at which outside clients ask this node."""
         return self._host.infer_address
 
+    def heard(self) -> None:
+        """The coordinator has heard of the node, and says so on another node's stream. On the host's loop only."""
+        self.attendance.heard()
+
     @property
     def fenced(self) -> bool:
         """Whether the node holds no lease it can be sure of."""
@@ -81,15 +91,47 @@ class GrpcLink:
         """See Link."""
         deadline = time.monotonic() + timeout_s
         self._wait(lambda: self._node.readiness(slot).decided, slot, timeout_s)
+        if self._node.config.overrun is not Overrun.CUT:
+            # What comes after the reading has its own time.
+            deadline += self._own_reading_s(slot) + self._reading_of_others_s(slot)
         left_s = deadline - time.monotonic()
-        most_s = left_s if self._node.readiness(slot).awaits_reading else OFFLOADED_TIMEOUT_S
-        self._wait(lambda: self._node.readiness(slot).ready, slot, min(left_s / 2, most_s))
+        most_s = min(left_s / 2, max(OFFLOADED_TIMEOUT_S, OFFLOADED_FRACTION * self.attendance.lease_s))
+        if self._node.readiness(slot).awaits_reading:  # the slot is cut, or nothing was heard for too long
+            most_s = left_s / 2
+        self._wait(lambda: self._node.readiness(slot).ready, slot, most_s)
         self._node.give_up_missing(slot)
         self._wait(lambda: self._node.readiness(slot).ready, slot, deadline - time.monotonic())
         self.lease.check()
         if self.fenced:
             raise NotReady(f"{self._node.node_id} holds no lease: no message came from {self._coordinator}")
         return require_ready(self._node, slot)
+
+    def _own_reading_s(self, slot: int) -> float:
+        """Wait until the prompts that this node reads for others have left: its board is at work meanwhile. Returns the
+        wall seconds."""
+        begun_s = time.monotonic()
+
+        def done() -> bool:
+            readiness = self._node.readiness(slot)
+            return self.lease.ended or readiness.over or not readiness.reads_for_others
+
+        self.lease.wait_for(done, threading.TIMEOUT_MAX)
+        return time.monotonic() - begun_s
+
+    def _reading_of_others_s(self, slot: int) -> float:
+        """Wait for prompts that other nodes read, as long as the coordinator does not say that nothing comes of them
+        any more. Returns the wall seconds."""
+        begun_s = time.monotonic()
+
+        def done() -> bool:
+            readiness = self._node.readiness(slot)
+            return self.lease.ended or readiness.over or not readiness.awaits_reading
+
+        while not done():
+            self.lease.wait_for(lambda: self.fenced or done(), threading.TIMEOUT_MAX)
+            if not self.lease.wait_for(lambda: not self.fenced or done(), UNTOLD_S):
+                break
+        return time.monotonic() - begun_s
 
     def _wait(self, condition: Callable[[], bool], slot: int, timeout_s: float) -> None:
         def done() -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ import grpc
 import grpc.aio
 
 from edge_node.adapters.batch_transfer import CHANNEL_OPTIONS, PeerClient, PeerServer
+from edge_node.adapters.beats import Beats
 from edge_node.adapters.infer_server import InferServer
 from edge_node.slots.link import LinkError
 from edge_node.slots.node import EdgeNode
@@ -43,6 +44,10 @@ class Attached(Protocol):
 
     def changed(self) -> None:
         """Something happened to the node."""
+        ...
+
+    def heard(self) -> None:
+        """The coordinator has heard of the node, and says so on another node's stream. On the loop only."""
         ...
 
     def close(self) -> None:
@@ -77,6 +82,7 @@ class GrpcHost:
         self._coordinators: dict[str, grpc.aio.Channel] = {}
         self._streams: Counter[grpc.aio.Channel] = Counter()
         """Streams on each channel to a coordinator."""
+        self.beats = Beats()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="edge-node")
@@ -163,6 +169,12 @@ class GrpcHost:
             )
             self._coordinators[address] = self.calls.aio_channel(address, COORDINATOR, options)
         return self._coordinators[address]
+
+    def heard(self, node_ids: Iterable[str]) -> None:
+        """The coordinator has heard of these nodes. On the loop only."""
+        for node_id in node_ids:
+            if (link := self._links.get(node_id)) is not None:
+                link.heard()
 
     async def deliver(self, address: str, parcel: Parcel, timeout_s: float) -> Receipt:
         """Deliver a parcel to a peer; an empty address means a node of this process."""

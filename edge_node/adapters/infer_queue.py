@@ -77,8 +77,11 @@ class NodeQueue:
     async def _serve(self) -> None:
         """Answer batch after batch until no request waits."""
         loop = asyncio.get_running_loop()
-        while (due_s := self.batcher.due_s()) is not None:
+        while True:
             async with self._changed:
+                # Looked at in its turn: a request that comes before that is seen, one that comes later wakes it.
+                if (due_s := self.batcher.due_s()) is None:
+                    return
                 if (left_s := due_s - loop.time()) > 0:
                     # A new request may fill the batch before its time.
                     with contextlib.suppress(TimeoutError):

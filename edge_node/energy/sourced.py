@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carbon_data.utf8 import not_utf8
+
 MAX_FILE_BYTES = 1_000_000
 """A table of figures has a page or two."""
 
@@ -95,8 +97,10 @@ def read_text(path: Path, where: str, like: str) -> str:
         if (size := path.stat().st_size) > MAX_FILE_BYTES:
             raise SourceError(f"{path} has {size} bytes; {where} has at most {MAX_FILE_BYTES}")
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} {not_utf8(error)}") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error}") from error
 
 
 def figures_of(

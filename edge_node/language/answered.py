@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.language.ask import Said
 from edge_node.language.asked import Asked
+from edge_node.language.counted import said_flop
 from edge_node.language.node_server import NodeServer
 from edge_node.language.shape import Shape
 from edge_node.meters.base import Work
@@ -37,17 +40,20 @@ class Answering:
         after_s: float = 0.0,
         part: RequestPart = RequestPart.WHOLE,
         cache_bytes: int = 0,
+        again: Said | None = None,
     ) -> RequestUse:
         """Of ``asked``, whose window began at ``cpu_s`` of the server. ``before_s``, ``after_s``: wall seconds of the
-        window in which the server did something else for it, such as restoring a cache and keeping it."""
+        window in which the server did something else for it, such as restoring a cache and keeping it. ``again``: what
+        it said in that time when it was asked for the last token once more; its operations are of writing."""
         wall_s = before_s + said.duration_s + after_s
-        prefill = self._shape.prefill_flop(said.prefilled_tokens, said.cached_tokens)
-        decode = self._shape.decode_flop(said.cached_tokens + said.prefilled_tokens, said.tokens_out)
+        flop = said_flop(self._shape, said)
+        if again is not None:
+            flop = replace(flop, write=flop.write + said_flop(self._shape, again).whole)
         seconds = min(self._server.cpu_s() - cpu_s, wall_s)
-        piece = self._pieces.end(Work(Stage.APPLICATION, prefill + decode), seconds)
+        piece = self._pieces.end(Work(Stage.APPLICATION, flop.whole), seconds)
         timed_s = said.prompt_s + said.predicted_s
         by_time = self._pieces.times and timed_s > 0
-        fraction = said.prompt_s / timed_s if by_time else prefill / (prefill + decode)
+        fraction = said.prompt_s / timed_s if by_time else flop.read / flop.whole
         first = (before_s + said.first_s) / wall_s if by_time else fraction
         return RequestUse(
             cached_tokens=said.cached_tokens,
@@ -58,8 +64,8 @@ class Answering:
             first_s=first * piece.seconds,
             compute_j=piece.compute_j,
             half_width_j=piece.half_width_j,
-            flop=prefill + decode,
-            decode_flop=decode,
+            flop=flop.whole,
+            decode_flop=flop.write,
             up_bytes=asked.text_bytes + self._framing_bytes,
             down_bytes=said.down_bytes,
             content_bits=BITS_PER_BYTE * (asked.text_bytes + said.text_bytes),

@@ -11,11 +11,13 @@ import socket
 import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-TIMEOUT_S = 120.0
-"""Longest wait for the next byte: a long prompt on a slow board."""
+TIMEOUT_S = 900.0
+"""Longest wait for the next byte: a prompt as long as the default context, at the two or three tokens a second that a
+slow board reads with a large model. A server that dies is noticed at once, by its connection."""
 HEAD = (
     "POST /completion HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
     "Content-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -50,7 +52,10 @@ class Said:
     down_bytes: int
     text: str = ""
     tokens: tuple[int, ...] = ()
-    """Numbers of the tokens, where they were asked for."""
+    """Numbers of the tokens that the stream told, where they were asked for: it has no event for a token that ends
+    within a character (untold)."""
+    places: tuple[int, ...] = ()
+    """Of each of ``tokens``, its place in the answer, from 1."""
 
 
 def body_of(
@@ -105,6 +110,24 @@ class Asker:
         self.begin(tokens, answer_tokens, cached=cached, with_tokens=with_tokens)
         return self.finish()
 
+    def ask_in_one(self, tokens: Sequence[int], answer_tokens: int, *, cached: bool = True) -> Said:
+        """As ``ask``, answered in one piece at the end: with the numbers of all tokens, also of those that end within a
+        character. Raises as ``ask``."""
+        self._send(body_of(tokens, answer_tokens, cached=cached, with_tokens=True) | {"stream": False})
+        heard = self._heard
+        with self._hearing(heard):
+            code, head = self._head(heard)
+            body = b"".join(self._chunks(head, heard))
+            if code != 200:
+                raise AskError(f"the server refused ({code}): {_reason(body)}")
+            told = json.loads(body)
+            numbers = tuple(int(each) for each in told["tokens"])
+            said = _said(told["timings"], told["content"], numbers, tuple(range(1, len(numbers) + 1)))
+            if len(numbers) != said.tokens_out:
+                raise ValueError(f"{len(numbers)} numbers for {said.tokens_out} tokens")
+            duration_s = time.perf_counter() - self._begun_s
+            return replace(said, first_s=duration_s, duration_s=duration_s, down_bytes=heard.bytes)
+
     def begin(
         self,
         tokens: Sequence[int],
@@ -115,7 +138,16 @@ class Asker:
         slot: int = 0,
     ) -> None:
         """Send the request; the server works on it from now on. Raises GoneError."""
-        body = body_of(tokens, answer_tokens, cached=cached, with_tokens=with_tokens, slot=slot)
+        self._send(body_of(tokens, answer_tokens, cached=cached, with_tokens=with_tokens, slot=slot))
+
+    def finish(self) -> Said:
+        """The answer to what ``begin`` asked. Raises as ``ask``."""
+        with self._hearing(self._heard):
+            return self._listen(self._heard, self._begun_s)
+
+    # --- parts -----------------------------------------------------------------------------------------------
+
+    def _send(self, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
         host = f"{self._address[0]}:{self._address[1]}"
         self._heard, self._begun_s = _Heard(), time.perf_counter()
@@ -125,11 +157,11 @@ class Asker:
             self.close()
             raise self._gone(error) from error
 
-    def finish(self) -> Said:
-        """The answer to what ``begin`` asked. Raises as ``ask``."""
-        heard = self._heard
+    @contextmanager
+    def _hearing(self, heard: _Heard) -> Iterator[None]:
+        """Turns what goes wrong while the server is listened to into AskError and GoneError."""
         try:
-            return self._listen(heard, self._begun_s)
+            yield
         except OSError as error:
             raise self._gone(error) from error
         except (ValueError, KeyError, TypeError) as error:
@@ -140,8 +172,6 @@ class Asker:
             ) from error
         finally:
             self.close()
-
-    # --- parts -----------------------------------------------------------------------------------------------
 
     def _gone(self, error: OSError) -> GoneError:
         why = f"no byte in {self._timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
@@ -156,10 +186,10 @@ class Asker:
     def _listen(self, heard: _Heard, begun_s: float) -> Said:
         code, head = self._head(heard)
         if code != 200:
-            text = b"".join(self._chunks(head, heard))
-            raise AskError(f"the server refused ({code}): {_reason(text)}")
+            refusal = b"".join(self._chunks(head, heard))
+            raise AskError(f"the server refused ({code}): {_reason(refusal)}")
         first_s: float | None = None
-        said, numbers, last = "", [], None
+        text, numbers, places, last = "", list[int](), list[int](), None
         rest = b""
         for chunk in self._chunks(head, heard):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -169,8 +199,11 @@ class Asker:
                 told = json.loads(line[6:])
                 if "error" in told:
                     raise AskError(f"the server gave up: {_reason(line[6:])}", heard.tokens, heard.bytes)
-                said += told["content"]
-                numbers += told.get("tokens", ())
+                text += told["content"]
+                if more := told.get("tokens"):
+                    numbers += more
+                    end = int(told["tokens_predicted"])
+                    places += range(end - len(more) + 1, end + 1)
                 if told.get("stop"):
                     last = told
                 else:
@@ -179,20 +212,9 @@ class Asker:
         duration_s = time.perf_counter() - begun_s
         if last is None:
             raise GoneError("the server ended its answer without a word", heard.tokens, heard.bytes)
-        timings = last["timings"]
-        return Said(
-            cached_tokens=int(timings["cache_n"]),
-            prefilled_tokens=int(timings["prompt_n"]),
-            tokens_out=int(timings["predicted_n"]),
-            prompt_s=timings["prompt_ms"] / 1e3,
-            predicted_s=timings["predicted_ms"] / 1e3,
-            first_s=duration_s if first_s is None else first_s,
-            duration_s=duration_s,
-            text_bytes=len(said.encode()),
-            down_bytes=heard.bytes,
-            text=said,
-            tokens=tuple(numbers),
-        )
+        said = _said(last["timings"], text, tuple(numbers), tuple(places))
+        first_s = duration_s if first_s is None else first_s
+        return replace(said, first_s=first_s, duration_s=duration_s, down_bytes=heard.bytes)
 
     def _head(self, heard: _Heard) -> tuple[int, dict[str, str]]:
         """(status, header fields)."""
@@ -241,6 +263,24 @@ class _Heard:
 
     bytes: int = 0
     tokens: int = 0
+
+
+def _said(timings: dict[str, Any], text: str, tokens: tuple[int, ...], places: tuple[int, ...]) -> Said:
+    """By the server's own timings; the times and bytes that were noticed here are not in it."""
+    return Said(
+        cached_tokens=int(timings["cache_n"]),
+        prefilled_tokens=int(timings["prompt_n"]),
+        tokens_out=int(timings["predicted_n"]),
+        prompt_s=timings["prompt_ms"] / 1e3,
+        predicted_s=timings["predicted_ms"] / 1e3,
+        first_s=0.0,
+        duration_s=0.0,
+        text_bytes=len(text.encode()),
+        down_bytes=0,
+        text=text,
+        tokens=tokens,
+        places=places,
+    )
 
 
 def _reason(text: bytes) -> str:

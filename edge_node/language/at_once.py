@@ -15,6 +15,7 @@ from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import AskError, GoneError, Said
 from edge_node.language.asked import Asked
+from edge_node.language.counted import ReadWrite, begun_flop, said_flop
 from edge_node.language.node_server import NodeServer
 from edge_node.language.server import ServerError
 from edge_node.language.shape import Shape
@@ -34,24 +35,31 @@ class Outcome:
     asked: Asked
     said: Said | None
     """None: it was not answered."""
-    failed: str
-    begun: bool
-    """Whether the server worked on it."""
-    tokens_out: int
-    """Also of one that failed."""
-    down_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A request's part of the window, in any unit."""
-
-    read: float
-    write: float
+    error: Exception | None = None
+    """Why not."""
 
     @property
-    def whole(self) -> float:
-        return self.read + self.write
+    def begun(self) -> bool:
+        """Whether the server worked on it."""
+        return self.said is not None or isinstance(self.error, GoneError)
+
+    @property
+    def tokens_out(self) -> int:
+        """Also of one that failed."""
+        if self.said is not None:
+            return self.said.tokens_out
+        return self.error.tokens_out if isinstance(self.error, AskError) else 0
+
+    @property
+    def down_bytes(self) -> int:
+        if self.said is not None:
+            return self.said.down_bytes
+        return self.error.down_bytes if isinstance(self.error, AskError) else 0
+
+    @property
+    def failed(self) -> str:
+        """Why it was not answered; empty: it was."""
+        return "" if self.error is None else str(self.error) or type(self.error).__name__
 
 
 class AtOnce:
@@ -106,7 +114,7 @@ class AtOnce:
         try:
             askers = self._server.ready_for(len(asked_for))
         except ServerError as error:
-            return [_failed(asked, error, begun=False) for asked in asked_for]
+            return [_failed(asked, error) for asked in asked_for]
         errors: dict[int, AskError] = {}
         for slot, (asker, asked) in enumerate(zip(askers, asked_for, strict=True)):
             try:
@@ -118,28 +126,22 @@ class AtOnce:
             try:
                 if slot in errors:
                     raise errors[slot]
-                said = asker.finish()
-                found.append(Outcome(asked, said, "", True, said.tokens_out, said.down_bytes))
+                found.append(Outcome(asked, asker.finish()))
             except AskError as error:
-                found.append(_failed(asked, error, begun=isinstance(error, GoneError)))
+                found.append(_failed(asked, error))
         return found
 
-    def _flop(self, one: Outcome) -> Weight:
+    def _flop(self, one: Outcome) -> ReadWrite:
         """Counted operations."""
-        if one.said is None:
-            prompt = len(one.asked.tokens)
-            if not one.begun:
-                return Weight(0.0, 0.0)
-            return Weight(self._shape.prefill_flop(prompt), self._shape.decode_flop(prompt, one.tokens_out))
-        cached, read = one.said.cached_tokens, one.said.prefilled_tokens
-        return Weight(
-            self._shape.prefill_flop(read, cached), self._shape.decode_flop(cached + read, one.tokens_out)
-        )
+        if one.said is not None:
+            return said_flop(self._shape, one.said)
+        assert one.error is not None  # else it was answered
+        return begun_flop(self._shape, one.asked, one.error)
 
-    def _weight(self, one: Outcome, flop: Weight, together: int) -> Weight:
+    def _weight(self, one: Outcome, flop: ReadWrite, together: int) -> ReadWrite:
         """Joules by the calibrated cost model, a step's fixed part divided among those ``together``; or operations."""
         costs = self._config.costs
-        if costs is None or (one.said is None and not one.begun):
+        if costs is None or not one.begun:
             return flop
         cached = 0 if one.said is None else one.said.cached_tokens
         prompt = len(one.asked.tokens)
@@ -149,7 +151,7 @@ class AtOnce:
         write = 0.0
         if one.tokens_out > 1:
             write = answer_cost(costs.step_j, together, prompt, one.tokens_out - 1) / together
-        return Weight(max(0.0, read), max(0.0, write))
+        return ReadWrite(max(0.0, read), max(0.0, write))
 
     def _when(self, one: Outcome, wall_s: float, group: int, of_reading: float) -> Together:
         """By the server's own timings. Under a meter that counts, all prompts are read first, and all answers end
@@ -161,7 +163,7 @@ class AtOnce:
         return Together(group, first, max(first, min(1.0, (said.prompt_s + said.predicted_s) / wall_s)))
 
     def _use(
-        self, one: Outcome, piece: Piece, flop: Weight, weight: Weight, share: float, when: Together
+        self, one: Outcome, piece: Piece, flop: ReadWrite, weight: ReadWrite, share: float, when: Together
     ) -> RequestUse:
         said, asked = one.said, one.asked
         text_bytes = 0 if said is None else asked.text_bytes + said.text_bytes
@@ -184,7 +186,6 @@ class AtOnce:
         )
 
 
-def _failed(asked: Asked, error: Exception, *, begun: bool) -> Outcome:
+def _failed(asked: Asked, error: Exception) -> Outcome:
     log.warning("a request failed: %s", error)
-    came, heard = (error.tokens_out, error.down_bytes) if isinstance(error, AskError) else (0, 0)
-    return Outcome(asked, None, str(error) or type(error).__name__, begun, came, heard)
+    return Outcome(asked, None, error)

@@ -104,6 +104,12 @@ class Conversations:
         self._spoken[conversation, turn] = spoken
         self._drop_oldest()
 
+    def forget(self, conversation: int) -> None:
+        """An answer is given that is not known token by token: the next turn is asked with passages in its place."""
+        for key in [key for key in self._spoken if key[0] == conversation]:
+            del self._spoken[key]
+        self._answers.pop(conversation, None)
+
     def _drop_oldest(self) -> None:
         held = sum(len(each.cache.content) for each in self._spoken.values() if each.cache is not None)
         for key, each in list(self._spoken.items()):  # in the order of their answers

@@ -1,4 +1,4 @@
-"""Requests that were not answered: what they took is waste."""
+"""Requests that were not answered, and attempts with a cache that came to nothing: what they took is waste."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import logging
 
 from edge_node.language.ask import AskError, GoneError
 from edge_node.language.asked import Asked
+from edge_node.language.counted import begun_flop
 from edge_node.language.node_server import NodeServer
 from edge_node.language.shape import Shape
 from edge_node.meters.base import Work
 from edge_node.meters.pieces import Piece, Pieces
-from edge_node.workload import RequestUse
+from edge_node.workload import Aside, RequestUse
 from protos.messages.terms import RequestPart, Stage
 
 log = logging.getLogger(__name__)
 
 
 class Failing:
-    """Ends the meter's window of a request that failed.
+    """Ends the meter's window of a request, or of an attempt, that failed.
 
     Args:
         server: The node's; one that went away is dropped, and the next request gets another.
@@ -33,19 +34,26 @@ class Failing:
     def use(
         self, asked: Asked, error: Exception, cpu_s: float, part: RequestPart = RequestPart.WHOLE
     ) -> RequestUse:
-        """Of ``asked``, whose window began at ``cpu_s`` of the server. The prompt counts as read where it was asked:
-        how far the server came is not known."""
+        """Of ``asked``, whose window began at ``cpu_s`` of the server. A prompt that is read for another node has no
+        bytes of its user."""
         log.warning("a request failed: %s", error)
-        came = error.tokens_out if isinstance(error, AskError) else 0
-        begun = isinstance(error, GoneError)
-        flop = self._shape.prefill_flop(len(asked.tokens)) if begun else 0.0
-        decode = self._shape.decode_flop(len(asked.tokens), came) if begun else 0.0
+        flop = begun_flop(self._shape, asked, error)
+        piece = self._wasted(flop.whole, error, cpu_s)
+        up_bytes = 0 if part is RequestPart.READ else asked.text_bytes + self._framing_bytes
+        return failed_use(error, piece, flop=flop.whole, decode_flop=flop.write, up_bytes=up_bytes, part=part)
+
+    def attempt(self, asked: Asked, error: Exception, cpu_s: float, cached: int = 0) -> Aside:
+        """Of an attempt to go on from a cache of ``cached`` tokens, whose window began at ``cpu_s``."""
+        log.warning("a prompt is read again: %s", error)
+        piece = self._wasted(begun_flop(self._shape, asked, error, cached).whole, error, cpu_s)
+        return Aside(piece.seconds, piece.compute_j)
+
+    def _wasted(self, flop: float, error: Exception, cpu_s: float) -> Piece:
         spent_s = self._server.cpu_s() - cpu_s
-        piece = self._pieces.end(Work(Stage.APPLICATION, flop + decode, wasted=True), spent_s)
-        if begun:
+        piece = self._pieces.end(Work(Stage.APPLICATION, flop, wasted=True), spent_s)
+        if isinstance(error, GoneError):
             self._server.drop()
-        up_bytes = asked.text_bytes + self._framing_bytes
-        return failed_use(error, piece, flop=flop + decode, decode_flop=decode, up_bytes=up_bytes, part=part)
+        return piece
 
 
 def failed_use(

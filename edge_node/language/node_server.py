@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import logging
 import urllib.request
 from functools import lru_cache
@@ -106,8 +107,9 @@ class NodeServer:
             assert self._server is not None
             try:
                 self._corpus = tokenised(self._server.url)
-            except OSError as error:
-                raise ServerError(f"the server of {self.model.name} does not tokenise: {error}") from error
+            except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+                why = f"{type(error).__name__}: {error}"
+                raise ServerError(f"the server of {self.model.name} does not tokenise: {why}") from error
         return self._corpus
 
     def cpu_s(self) -> float:
@@ -136,7 +138,7 @@ class NodeServer:
         try:
             with opener.open(f"{server.url}/health", timeout=HEALTH_S) as answer:
                 return bool(answer.status == 200)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
 

@@ -71,8 +71,8 @@ def take(server: LanguageServer, slot: int = 0) -> PromptCache:
         raise CacheError(f"the cache of slot {slot} cannot be read: {error}") from error
     finally:
         path.unlink(missing_ok=True)
-    tokens = int(told.get("n_saved", 0))
-    if tokens < 1 or told.get("n_written") != len(content):
+    tokens = told.get("n_saved")
+    if not isinstance(tokens, int) or tokens < 1 or told.get("n_written") != len(content):
         raise CacheError(
             f"slot {slot} of {server.url} gave {tokens} tokens and {told.get('n_written')} bytes of cache, "
             f"{len(content)} bytes came: nothing is shipped"
@@ -121,5 +121,10 @@ def _asked(server: LanguageServer, slot: int, what: str) -> dict[str, Any]:
         raise CacheError(f"the server of {server.model.name} gives no answer to {what}: {error}") from error
     if answer.status_code != 200:
         raise CacheError(f"slot {slot} of {server.url} cannot {what}: {' '.join(answer.text.split())[:200]}")
-    told: dict[str, Any] = answer.json()
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise CacheError(f"{server.url} says {answer.text[:200]!r} to {what}, which is no object of JSON")
     return told

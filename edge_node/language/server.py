@@ -44,7 +44,10 @@ class LanguageServer:
         context_tokens: int = 2048,
         adapter: ModelFile | None = None,
     ) -> None:
-        self._caches = tempfile.TemporaryDirectory(prefix="detabed-caches-", ignore_cleanup_errors=True)
+        try:
+            self._caches = tempfile.TemporaryDirectory(prefix="detabed-caches-", ignore_cleanup_errors=True)
+        except OSError as error:
+            raise _does_not_start(model, f"no folder for its caches: {error}") from error
         settings = ServerSettings(
             path=str(model.path),
             threads=threads,
@@ -54,20 +57,23 @@ class LanguageServer:
             adapter="" if adapter is None else str(adapter.path),
         )
         self.model, self.adapter, self.settings = model, adapter, settings
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,  # an interrupt from the keyboard is this process's matter
-        )
         try:
-            told = self._started()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,  # an interrupt from the keyboard is this process's matter
+            )
+        except OSError as error:  # the program is gone, may not be run, or there is no memory for it
+            self._caches.cleanup()
+            raise _does_not_start(model, str(error)) from error
+        try:
+            self.url, self.build = self._started()
         except BaseException:
             self.stop()
             raise
-        self.url, self.build = str(told["url"]), str(told["build"])
         """Where it answers, and the release of llama.cpp's bindings."""
 
     @property
@@ -84,7 +90,8 @@ class LanguageServer:
         """Its process has not ended."""
         return self._process.poll() is None
 
-    def _started(self) -> dict[str, object]:
+    def _started(self) -> tuple[str, str]:
+        """(address, build), once it answers."""
         assert self._process.stdin is not None  # pipes were asked for
         assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # what it says instead is read below
@@ -93,12 +100,20 @@ class LanguageServer:
         readable, _, _ = select.select([self._process.stdout], [], [], START_S)
         line = self._process.stdout.readline() if readable else ""
         if not line:
-            why = f"exit code {self._process.wait(STOP_S)}" if readable else f"no answer in {START_S:.0f} s"
-            raise ServerError(f"the server of {self.model.path} does not start: {why}")
-        told: dict[str, object] = json.loads(line)
-        if "failed" in told:
-            raise ServerError(f"the server of {self.model.path} does not start: {told['failed']}")
-        return told
+            raise _does_not_start(self.model, self._ended() if readable else f"no answer in {START_S:.0f} s")
+        try:
+            told = json.loads(line)
+            if "failed" not in told:
+                return str(told["url"]), str(told["build"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise _does_not_start(self.model, f"it says {line[:200]!r}") from error
+        raise _does_not_start(self.model, str(told["failed"]))
+
+    def _ended(self) -> str:
+        try:
+            return f"exit code {self._process.wait(STOP_S)}"
+        except subprocess.TimeoutExpired:
+            return "it closed its output without a word"
 
     def stop(self) -> None:
         """End it. May be called twice."""
@@ -110,7 +125,7 @@ class LanguageServer:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(STOP_S)
+            self._process.wait()
         self._caches.cleanup()
 
     def __enter__(self) -> Self:
@@ -120,3 +135,7 @@ class LanguageServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _does_not_start(model: ModelFile, why: str) -> ServerError:
+    return ServerError(f"the server of {model.path} does not start: {why}")

@@ -6,30 +6,32 @@ requests, with the answer that it gives alone; what the comparison takes is wast
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
 
 from carbon_data.units import BITS_PER_BYTE
 from edge_node.config import LanguageConfig
 from edge_node.language.ask import AskError, Said
 from edge_node.language.asked import Asked, require_answerable
 from edge_node.language.calibrated import calibrated_cost
-from edge_node.language.failed import failed_use
+from edge_node.language.comparing import Comparing
+from edge_node.language.counted import UnusedError
+from edge_node.language.failed import Failing
 from edge_node.language.node_server import NodeServer
 from edge_node.language.prompt_cache import CacheError, PromptCache, kin_name
 from edge_node.language.server import ServerError
 from edge_node.language.shape import Shape
 from edge_node.meters.base import Work
 from edge_node.meters.pieces import Pieces
-from edge_node.workload import ReadPrompt, RequestUse, SplitCost
+from edge_node.workload import Aside, ReadPrompt, RequestUse, SplitCost
 from protos.messages.parcels import HandedPrompt
 from protos.messages.terms import RequestPart, Stage
 
-log = logging.getLogger(__name__)
 EVENT_BYTES = 170.0
 """Of one streamed token with its framing, for plans (measured: 165 to 175 bytes an event of llama.cpp)."""
-COMPARED_EVERY = 16
-"""Of the requests that a node answers with another's cache, one in so many is answered a second time, without it; the
-first one of a run among them."""
+
+
+PART_OF_CHARACTER = "\ufffd"
+"""What a server says for bytes that are no whole character."""
 
 
 class SplitRequests:
@@ -48,7 +50,8 @@ class SplitRequests:
     ) -> None:
         self._config, self._server, self._pieces = config, server, pieces
         self._shape, self._framing_bytes = shape, framing_bytes
-        self._written = 0
+        self._failing = Failing(server, pieces, shape, framing_bytes)
+        self._comparing = Comparing(server, pieces, shape)
 
     def cost(self, prompt_tokens: int, requests: int) -> SplitCost | None:
         """Of a batch of ``requests``; None where the cache's size is not known."""
@@ -64,15 +67,9 @@ class SplitRequests:
         cpu_s = self._server.cpu_s()
         self._pieces.begin()
         try:
-            require_answerable(asked, self._config.context_tokens)
-            if asked.answer_tokens < 2:
-                raise AskError("an answer of one token comes out of reading: two nodes cannot share it")
-            said = self._server.ready().ask(asked.tokens, 1, with_tokens=True)
-            cache = self._server.taken()
+            said, cache = self._read(asked)
         except (AskError, ServerError, CacheError) as error:
-            log.warning("a prompt was not read for another node: %s", error)
-            piece = self._pieces.end(Work(Stage.APPLICATION, 0.0, wasted=True), self._server.cpu_s() - cpu_s)
-            return ReadPrompt(failed_use(error, piece, part=RequestPart.READ), None)
+            return ReadPrompt(self._failing.use(asked, error, cpu_s, RequestPart.READ), None)
         flop = self._shape.prefill_flop(said.prefilled_tokens, said.cached_tokens)
         piece = self._pieces.end(Work(Stage.APPLICATION, flop), self._server.cpu_s() - cpu_s)
         use = RequestUse(
@@ -97,7 +94,7 @@ class SplitRequests:
             place=0,
             tokens=cache.tokens,
             first_token=said.tokens[0],
-            first_text=said.text.encode(),
+            first_text=b"" if said.text.endswith(PART_OF_CHARACTER) else said.text.encode(),
             read_s=0.0,
             kin=self._kin(),
             sha256=cache.sha256,
@@ -105,19 +102,18 @@ class SplitRequests:
         )
         return ReadPrompt(use, prompt)
 
-    def write(self, asked: Asked, prompt: HandedPrompt) -> RequestUse | None:
-        """Answer with the cache of another node; None where that cannot be: nothing is answered then."""
+    def write(self, asked: Asked, prompt: HandedPrompt) -> RequestUse | Aside:
+        """Answer with the cache of another node; what the attempt took, where nothing is answered."""
         cpu_s = self._server.cpu_s()
         self._pieces.begin()
         try:
             said = self._continued(asked, prompt)
         except (AskError, ServerError, CacheError) as error:
-            log.warning("the prompt is read again: %s", error)
-            self._pieces.end(Work(Stage.APPLICATION, 0.0, wasted=True), self._server.cpu_s() - cpu_s)
-            return None
+            return self._failing.attempt(asked, error, cpu_s, prompt.tokens)
         tokens_out = 1 + said.tokens_out
         flop = self._shape.decode_flop(prompt.tokens, tokens_out)
         piece = self._pieces.end(Work(Stage.APPLICATION, flop), self._server.cpu_s() - cpu_s)
+        same, aside = self._compared(asked, prompt, said)
         return RequestUse(
             cached_tokens=prompt.tokens,
             prefilled_tokens=0,
@@ -130,18 +126,29 @@ class SplitRequests:
             flop=flop,
             decode_flop=flop,
             up_bytes=asked.text_bytes + self._framing_bytes,
-            down_bytes=said.down_bytes + round(EVENT_BYTES),
+            down_bytes=said.down_bytes + (round(EVENT_BYTES) if prompt.first_text else 0),
             content_bits=BITS_PER_BYTE * (asked.text_bytes + len(prompt.first_text) + said.text_bytes),
             part=RequestPart.WRITE,
             cache_bytes=len(prompt.cache),
-            same=self._compared(asked, prompt.first_text.decode(errors="replace") + said.text),
+            same=same,
             first_at_s=prompt.read_s,
+            aside=aside,
         )
 
     # --- parts -----------------------------------------------------------------------------------------------
 
     def _kin(self) -> str:
         return kin_name(self._server.kin())
+
+    def _read(self, asked: Asked) -> tuple[Said, PromptCache]:
+        require_answerable(asked, self._config.context_tokens)
+        if asked.answer_tokens < 2:
+            raise AskError("an answer of one token comes out of reading: two nodes cannot share it")
+        said = self._server.ready().ask_in_one(asked.tokens, 1)
+        try:
+            return said, self._server.taken()
+        except CacheError as error:
+            raise UnusedError(str(error), said) from error
 
     def _continued(self, asked: Asked, prompt: HandedPrompt) -> Said:
         own = self._server.kin()
@@ -152,27 +159,31 @@ class SplitRequests:
         if prompt.tokens != len(asked.tokens) or asked.answer_tokens < 2:
             raise CacheError(f"the cache has {prompt.tokens} tokens, the prompt {len(asked.tokens)}")
         self._server.put(PromptCache(own, prompt.tokens, prompt.cache, prompt.sha256))
-        said = self._server.ready().ask([*asked.tokens, prompt.first_token], asked.answer_tokens - 1)
+        said = self._server.ready().ask(
+            [*asked.tokens, prompt.first_token], asked.answer_tokens - 1, with_tokens=not prompt.first_text
+        )
         if (said.cached_tokens, said.prefilled_tokens) != (prompt.tokens, 1):
-            raise CacheError(
+            raise UnusedError(
                 f"the server went on after {said.cached_tokens} of {prompt.tokens} tokens and read "
-                f"{said.prefilled_tokens}: it did not use the cache"
+                f"{said.prefilled_tokens}: it did not use the cache",
+                said,
             )
         return said
 
-    def _compared(self, asked: Asked, text: str) -> bool | None:
-        """Whether the answer alone is the same, for one request in COMPARED_EVERY. It reads all of the prompt."""
-        self._written += 1
-        if (self._written - 1) % COMPARED_EVERY:
-            return None
-        cpu_s = self._server.cpu_s()
-        self._pieces.begin()
-        flop = self._shape.prefill_flop(len(asked.tokens))
-        flop += self._shape.decode_flop(len(asked.tokens), asked.answer_tokens)
-        try:
-            alone = self._server.ready().ask(asked.tokens, asked.answer_tokens, cached=False).text
-        except (AskError, ServerError) as error:
-            log.warning("an answer with another node's cache was not compared: %s", error)
-            alone = None
-        self._pieces.end(Work(Stage.APPLICATION, flop, wasted=True), self._server.cpu_s() - cpu_s)
-        return None if alone is None else alone == text
+    def _compared(
+        self, asked: Asked, prompt: HandedPrompt, said: Said
+    ) -> tuple[bool | None, tuple[Aside, ...]]:
+        """(whether the answer alone is the same, what finding out took), of some. It reads all of the prompt."""
+        if not self._comparing.is_due():
+            return None, ()
+        return self._comparing.result(asked, self._alone(asked, prompt, said))
+
+    def _alone(self, asked: Asked, prompt: HandedPrompt, said: Said) -> Iterator[tuple[Said, bool]]:
+        """By their texts; where the first token is a part of a character, by the tokens that were told."""
+        if prompt.first_text:
+            alone = self._server.ready().ask(asked.tokens, asked.answer_tokens, cached=False)
+            yield alone, alone.text == prompt.first_text.decode(errors="replace") + said.text
+            return
+        alone = self._server.ready().ask_in_one(asked.tokens, asked.answer_tokens, cached=False)
+        pairs = zip((0, *said.places), (prompt.first_token, *said.tokens), strict=True)
+        yield alone, all(alone.tokens[place] == token for place, token in pairs)

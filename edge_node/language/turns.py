@@ -13,26 +13,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edge_node.config import ConversationConfig, LanguageConfig, UserTurn
 from edge_node.language.answered import Answering
-from edge_node.language.ask import AskError, GoneError, Said
+from edge_node.language.ask import AskError, Said
 from edge_node.language.asked import Asked, Turn, requests_of, require_answerable
+from edge_node.language.comparing import Comparing
 from edge_node.language.conversations import Conversations, Spoken
+from edge_node.language.counted import UnusedError
 from edge_node.language.failed import Failing
 from edge_node.language.node_server import NodeServer
 from edge_node.language.prompt_cache import CacheError, PromptCache, kin_name
 from edge_node.language.server import ServerError
 from edge_node.language.shape import Shape
-from edge_node.language.split import COMPARED_EVERY
-from edge_node.meters.base import Work
+from edge_node.language.untold import whole_answer
 from edge_node.meters.pieces import Pieces
-from edge_node.workload import Arrays, RequestUse
+from edge_node.workload import Arrays, Aside, RequestUse
 from protos.messages.parcels import HandedPrompt
 from protos.messages.slot import Recalled
-from protos.messages.terms import RequestPart, Stage
+from protos.messages.terms import RequestPart
 
 log = logging.getLogger(__name__)
 NO_CACHE = hashlib.sha256(b"").hexdigest()
@@ -64,7 +65,7 @@ class TurnRequests:
         self._here = Conversations(told, seed, config.shared_tokens, config.longest_tokens, server.corpus)
         self._answering = Answering(server, pieces, self._shape, framing_bytes)
         self._failing = Failing(server, pieces, self._shape, framing_bytes)
-        self._continued = 0
+        self._comparing = Comparing(server, pieces, self._shape)
 
     def batch(self, number: int) -> Arrays:
         """The own batch ``number``: one turn. Raises ServerError."""
@@ -105,27 +106,27 @@ class TurnRequests:
             turn = asked.turn
             assert turn is not None
         part = self._part(turn, prompt, spoken)
-        said = None
+        said, aside = None, tuple[Aside, ...]()
         if part is RequestPart.CONTINUED or part is RequestPart.KEPT:
             cpu_s = self._begin()
             try:
                 restore_s, said = self._from_cache(asked, self._cache(prompt, spoken))
             except (AskError, ServerError, CacheError) as error:
-                log.warning("a conversation is read again: %s", error)
-                if isinstance(error, GoneError):
-                    self._server.drop()
-                self._pieces.end(Work(Stage.APPLICATION, 0.0, wasted=True), self._server.cpu_s() - cpu_s)
+                aside += (self._failing.attempt(asked, error, cpu_s, self._told.history_tokens(turn.turn)),)
                 part = RequestPart.FELL_BACK
         if said is None:
             cpu_s, restore_s = self._begin(), 0.0
             try:
                 said = self._whole(asked)
             except (AskError, ServerError) as error:
-                return self._failing.use(asked, error, cpu_s, part)
-        use = self._answered(asked, said, cpu_s, restore_s, part, 0 if prompt is None else len(prompt.cache))
-        if part is not RequestPart.CONTINUED:
-            return use
-        return replace(use, same=self._compared(asked, said))
+                return replace(self._failing.use(asked, error, cpu_s, part), aside=aside)
+        cache_bytes = 0 if prompt is None else len(prompt.cache)
+        said, use = self._answered(asked, said, cpu_s, restore_s, part, cache_bytes)
+        same = None
+        if part is RequestPart.CONTINUED:
+            same, more = self._compared(asked, said)
+            aside += more
+        return replace(use, same=same, aside=aside)
 
     def _made_again(self, turn: Turn) -> Asked:
         """The same turn, by what is known now."""
@@ -181,9 +182,10 @@ class TurnRequests:
         restore_s = time.perf_counter() - begun_s
         said = self._server.ready().ask(asked.tokens, asked.answer_tokens, with_tokens=True)
         if (said.cached_tokens, said.prefilled_tokens) != (history, len(asked.tokens) - history):
-            raise CacheError(
+            raise UnusedError(
                 f"the server went on after {said.cached_tokens} of {history} tokens and read "
-                f"{said.prefilled_tokens}: it did not use the cache"
+                f"{said.prefilled_tokens}: it did not use the cache",
+                said,
             )
         return restore_s, said
 
@@ -195,28 +197,35 @@ class TurnRequests:
 
     def _answered(
         self, asked: Asked, said: Said, cpu_s: float, restore_s: float, part: RequestPart, cache_bytes: int
-    ) -> RequestUse:
+    ) -> tuple[Said, RequestUse]:
+        """(the answer with all of its tokens, where they are known; what it took)."""
         begun_s = time.perf_counter()
-        self._keep(asked, said, part)
+        said, again = self._kept(asked, said, part)
         use = self._answering.use(
             asked,
             said,
             cpu_s,
+            again=again,
             before_s=restore_s,
             after_s=time.perf_counter() - begun_s,
             part=part,
             cache_bytes=cache_bytes,
         )
-        return replace(use, answer=said.tokens, answer_bytes=said.text_bytes)
+        return said, replace(use, answer=said.tokens, answer_bytes=said.text_bytes)
 
-    def _keep(self, asked: Asked, said: Said, part: RequestPart) -> None:
+    def _kept(self, asked: Asked, said: Said, part: RequestPart) -> tuple[Said, Said | None]:
+        """Keep the conversation with the answer. Returns as ``whole_answer``, where its tokens are known."""
         turn = asked.turn
         assert turn is not None
+        cache, again = None, None
         try:
             cache = self._server.taken()
-        except CacheError as error:
-            log.warning("a conversation's cache is not kept: %s", error)
-            cache = None
+            said, again = whole_answer(self._server, asked.tokens, said, cache)
+        except (CacheError, AskError, ServerError) as error:
+            log.warning("a conversation's cache, or its answer's tokens, are not kept: %s", error)
+        if len(said.tokens) != said.tokens_out:
+            self._here.forget(turn.conversation)
+            return said, again
         went_on = part is RequestPart.KEPT or part is RequestPart.CONTINUED
         spoken = Spoken(
             tokens=(*asked.tokens, *said.tokens),
@@ -225,29 +234,23 @@ class TurnRequests:
             cache=cache,
         )
         self._here.keep(turn.conversation, turn.turn + 1, spoken)
+        return said, again
 
-    def _compared(self, asked: Asked, said: Said) -> bool | None:
-        """Whether all answers since the prompt was last read as a whole are the same without the cache, for one turn in
-        COMPARED_EVERY; what it takes is waste."""
-        self._continued += 1
-        if (self._continued - 1) % COMPARED_EVERY:
-            return None
-        turn, told = asked.turn, self._told
-        assert turn is not None
-        whole = [*asked.tokens, *said.tokens]
-        same: bool | None = True
-        flop, cpu_s = 0.0, self._begin()
-        try:
-            for each in range(turn.read_from, turn.turn + 1):
-                prompt, first = told.prompt_tokens(each), each == turn.read_from
-                again = self._server.ready().ask(
-                    whole[:prompt], told.answer_tokens, cached=not first, with_tokens=True
-                )
-                flop += self._shape.prefill_flop(again.prefilled_tokens, again.cached_tokens)
-                flop += self._shape.decode_flop(prompt, again.tokens_out)
-                same = same and list(again.tokens) == whole[prompt : prompt + told.answer_tokens]
-        except (AskError, ServerError) as error:
-            log.warning("an answer with another node's cache was not compared: %s", error)
-            same = None
-        self._pieces.end(Work(Stage.APPLICATION, flop, wasted=True), self._server.cpu_s() - cpu_s)
-        return same
+    def _compared(self, asked: Asked, said: Said) -> tuple[bool | None, tuple[Aside, ...]]:
+        """(whether all answers since the prompt was last read as a whole are the same without the cache, what finding
+        out took), of some."""
+        if not self._comparing.is_due() or len(said.tokens) != said.tokens_out:
+            return None, ()
+        assert asked.turn is not None
+        return self._comparing.result(asked, self._again(asked.turn, [*asked.tokens, *said.tokens]))
+
+    def _again(self, turn: Turn, whole: Sequence[int]) -> Iterator[tuple[Said, bool]]:
+        """Answers in the same steps. Tokens within a character are not compared: none of the two tells them."""
+        told = self._told
+        for each in range(turn.read_from, turn.turn + 1):
+            prompt, first = told.prompt_tokens(each), each == turn.read_from
+            said = self._server.ready().ask(
+                whole[:prompt], told.answer_tokens, cached=not first, with_tokens=True
+            )
+            pairs = zip(said.places, said.tokens, strict=True)
+            yield said, all(whole[prompt + place - 1] == token for place, token in pairs)

@@ -7,6 +7,7 @@ counted as failed, with what it took, and the next one goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -226,7 +227,8 @@ class LanguageWorkload:
             return self._turns.answer(asked, prompt)
         if prompt is None:
             return self._use(asked)
-        return self._split.write(asked, prompt) or self._use(asked)
+        found = self._split.write(asked, prompt)
+        return found if isinstance(found, RequestUse) else replace(self._use(asked), aside=(found,))
 
     def _use(self, asked: Asked) -> RequestUse:
         cpu_s = self._server.cpu_s()

@@ -8,7 +8,7 @@ overloaded node's queue grows and so do its latencies.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from edge_node.config import InferenceConfig, NodeConfig
 from edge_node.serving.release import Group, Times, group
+from edge_node.serving.traced import Traced
 from protos.messages.terms import Stage
 
+TOLD_SLOTS = 100
+"""Slots of a plan from one word on its progress to the next."""
 UPLOAD = 0x11AC
 """Beside seed, node and slot: a stream of randomness of its own for users' links."""
 
@@ -86,33 +89,52 @@ class RequestPlan:
 
     @classmethod
     def make(
-        cls, inference: InferenceConfig, slot_s: float, stages: Sequence[Stage], seed: int, index: int
+        cls,
+        inference: InferenceConfig,
+        slot_s: float,
+        stages: Sequence[Stage],
+        seed: int,
+        index: int,
+        told: Callable[[int], None] | None = None,
     ) -> RequestPlan:
-        """As ``of``, from what a plan depends on. ``index``: the node's number in the fleet."""
+        """As ``of``, from what a plan depends on. ``index``: the node's number in the fleet. ``told`` is called now and
+        then with the slots that are done."""
         arrivals: list[Times] = []
         cuts: list[tuple[int, int]] = []
         kinds: list[int] = []
-        numbers: list[NDArray[np.int64]] = []
+        places: list[NDArray[np.int64]] = []
+        first: list[int] = []
+        begun_s: list[float] = []
         released_s: list[float] = []
         released: list[int] = []
         requests = 0
         by_kind = [0] * (1 + len(inference.services))
+        traced = Traced(inference.times_s, slot_s, len(stages))
         for slot, stage in enumerate(stages):
+            if told is not None and slot % TOLD_SLOTS == 0:
+                told(slot)
             batches = (
-                _slot_batches(inference, slot_s, seed, index, slot) if stage is Stage.APPLICATION else []
+                _slot_batches(inference, traced, slot_s, seed, index, slot)
+                if stage is Stage.APPLICATION
+                else []
             )
             before = list(by_kind)
             for kind, times, own in batches:
                 cuts.append((requests, requests + len(times)))
                 kinds.append(kind)
-                numbers.append(before[kind] + own.members)
-                arrivals.append(slot * slot_s + times)
+                places.append(own.members)
+                first.append(before[kind])
+                arrivals.append(times)
+                begun_s.append(slot * slot_s)
                 released_s.append(slot * slot_s + own.release_s)
                 requests += len(times)
                 by_kind[kind] += len(times)
             released.append(len(batches))
-        every = np.concatenate(arrivals) if arrivals else np.empty(0)
-        each = np.concatenate(numbers) if numbers else np.empty(0, dtype=np.int64)
+        every, each = np.empty(0), np.empty(0, dtype=np.int64)
+        if arrivals:
+            lengths = [len(times) for times in arrivals]
+            every = np.repeat(begun_s, lengths) + np.concatenate(arrivals)
+            each = np.repeat(first, lengths) + np.concatenate(places)
         return cls(
             *(inference, slot_s, every, tuple(cuts), tuple(released), tuple(kinds), each),
             np.array(released_s, dtype=float),
@@ -145,15 +167,19 @@ class RequestPlan:
 
 
 def _slot_batches(
-    inference: InferenceConfig, slot_s: float, seed: int, index: int, slot: int
+    inference: InferenceConfig, traced: Traced, slot_s: float, seed: int, index: int, slot: int
 ) -> list[tuple[int, Times, Group]]:
     """(service, arrival times from the slot's beginning, places and release) of each batch of a slot, services mixed
     evenly."""
     placed: list[tuple[float, int, Times, Group]] = []
     for kind in range(1 + len(inference.services)):
-        times = _slot_arrivals(inference, slot_s, seed, index, slot, kind)
+        times = _slot_arrivals(inference, traced, slot_s, seed, index, slot, kind)
+        if not len(times):
+            continue
         most, wait_s = batching(inference, kind)
-        there_s = times + uploads_s(inference, len(times), (seed, index, slot, UPLOAD, kind))
+        there_s = times
+        if inference.upload_s:
+            there_s = times + uploads_s(inference, len(times), (seed, index, slot, UPLOAD, kind))
         groups = group(inference.batching, times, there_s, most, wait_s, slot_s)
         placed += [((j + 0.5) / len(groups), kind, times[own.members], own) for j, own in enumerate(groups)]
     return [found for _, *found in sorted(placed, key=lambda each: each[:2])]  # type: ignore[misc]
@@ -179,7 +205,7 @@ def batching(inference: InferenceConfig, kind: int) -> tuple[int, float]:
 
 
 def _slot_arrivals(
-    inference: InferenceConfig, slot_s: float, seed: int, index: int, slot: int, kind: int
+    inference: InferenceConfig, traced: Traced, slot_s: float, seed: int, index: int, slot: int, kind: int
 ) -> Times:
     """Arrivals of a service within a slot, in seconds from its beginning."""
     if kind:
@@ -189,8 +215,7 @@ def _slot_arrivals(
     if inference.arrivals == "batches":
         return np.zeros(inference.batches_per_slot * inference.requests_per_batch)
     if inference.arrivals == "times":
-        times = np.asarray(inference.times_s) - slot * slot_s
-        return times[(times >= 0.0) & (times < slot_s)]
+        return traced(slot)
     # One stream of randomness a node and slot: a slot's requests do not depend on the slots before it.
     random = np.random.default_rng((seed, index, slot, 0x5E47))
     return poisson(inference.rate_per_s[slot], slot_s, random)

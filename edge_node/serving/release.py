@@ -7,6 +7,7 @@ III: batch and transmission delay are decided together, so that a batch waits fo
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,11 @@ def group(
     for start, stop in cut_batches(announced_s, most, wait_s):
         own = announced_s[start:stop]
         closed_s = dispatch_s(own, most, wait_s, slot_s) if math.isfinite(wait_s) else float(own[-1])
-        found.append(Group(np.arange(start, stop), max(closed_s, float(there_s[start:stop].max()))))
+        if (
+            there_s is not announced_s
+        ):  # else the last is there when it is announced, and the batch not closed before
+            closed_s = max(closed_s, float(there_s[start:stop].max()))
+        found.append(Group(np.arange(start, stop), closed_s))
     return sorted(found, key=lambda each: each.release_s)
 
 
@@ -79,9 +84,10 @@ def cut_batches(arrival_s: Times, max_requests: int, max_wait_s: float) -> list[
     A batch is closed when it has ``max_requests``, or ``max_wait_s`` after its first request came.
     """
     cuts: list[tuple[int, int]] = []
-    start, total = 0, len(arrival_s)
+    times = arrival_s.tolist()  # of few requests, which numpy takes longer to search
+    start, total = 0, len(times)
     while start < total:
-        in_time = int(np.searchsorted(arrival_s, arrival_s[start] + max_wait_s, side="right"))
+        in_time = bisect_right(times, times[start] + max_wait_s, start)
         stop = max(start + 1, min(in_time, start + max_requests))
         cuts.append((start, stop))
         start = stop

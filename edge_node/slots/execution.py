@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from edge_node.meters.base import Work
 from edge_node.slots.cut import Cut
@@ -62,7 +62,8 @@ class Execution:
                 slot.pending_parcels(),
                 slot.missing_owners(),
                 over=slot.usage is not None,
-                awaits_reading=slot.awaits_reading(),
+                awaits_reading=bool(slot.awaited_readers()),
+                reads_for_others=slot.reads_for_others(),
             )
 
     def deadline_s(self, number: int) -> float:
@@ -71,8 +72,9 @@ class Execution:
             slot = self._node.find(number)
             return math.inf if slot is None or slot.decision is None else slot.decision.deadline_s
 
-    def give_up_missing(self, number: int) -> tuple[str, ...]:
-        """Wait no longer for batches that others offload in a slot: their parcels are refused from now on.
+    def give_up_missing(self, number: int, owners: Container[str] | None = None) -> tuple[str, ...]:
+        """Wait no longer for batches that others offload in a slot: their parcels are refused from now on. ``owners``:
+        of these alone.
 
         Returns their owners.
         """
@@ -80,7 +82,7 @@ class Execution:
             slot = self._node.current
             if slot is None or slot.slot != number:
                 return ()
-            missing = slot.missing_owners()
+            missing = tuple(each for each in slot.missing_owners() if owners is None or each in owners)
             slot.given_up.update(missing)
             return missing
 

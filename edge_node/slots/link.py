@@ -17,7 +17,17 @@ from edge_node.slots.slot import Readiness
 from protos.messages.market import MarketCall, MarketNews
 from protos.messages.parcels import Parcel
 from protos.messages.slot import CloseSlot, Decision, EnergyGrant
-from protos.messages.stream import Ack, ClockQuestion, DownMessage, Refusal, Register, UpMessage, Welcome
+from protos.messages.stream import (
+    Ack,
+    ClockQuestion,
+    DownMessage,
+    Gone,
+    Heard,
+    Refusal,
+    Register,
+    UpMessage,
+    Welcome,
+)
 
 FATAL_REFUSALS = frozenset(
     {"fenced", "unknown_node", "unknown_zone", "bad_profile", "stale_boot", "wrong_certificate", "revoked"}
@@ -103,6 +113,11 @@ def _respond(node: EdgeNode, message: DownMessage) -> Response:
         return Response(readings or after_slot(node))
     if isinstance(message, Ack):
         node.acknowledged(message)
+        return Response()
+    if isinstance(message, Heard):  # of leases alone, which are the adapter's
+        return Response()
+    if isinstance(message, Gone):
+        node.give_up_missing(message.slot, message.node_ids)
         return Response()
     if isinstance(message, Decision):
         addresses = {send.executor: send.address for send in message.sends}

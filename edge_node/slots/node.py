@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from edge_node.actuators.clock_speed import ClockSpeed
 from edge_node.actuators.sleeper import Sleeper
@@ -165,8 +165,8 @@ class EdgeNode:
             self._registration.welcome(welcome)
 
     def heartbeat(self, monotonic_ns: int) -> Heartbeat:
-        """Heartbeat; carries the last number given, so that the coordinator can see what it lacks."""
-        return self._registration.heartbeat(monotonic_ns)
+        """Heartbeat; carries the last number given, so that the coordinator can see what it lacks. Does not wait."""
+        return self._registration.heartbeat(monotonic_ns, self._hand_over.handing())
 
     def clock(self, question: ClockQuestion) -> ClockAnswer:
         """What its clock shows. Without the lock: time spent waiting is no time of the way."""
@@ -226,6 +226,10 @@ class EdgeNode:
             self._sleeping.follow_plan()
             return parcels
 
+    def reads_ahead(self, parcel: Parcel) -> bool:
+        """Whether prompts of a parcel of ``on_decision`` are to be read here before it leaves."""
+        return self._hand_over.is_due(parcel)
+
     def read_ahead(self, parcel: Parcel) -> Parcel:
         """A parcel of ``on_decision`` as it leaves: prompts that this node is to read have been read. It takes the
         board's time."""
@@ -263,9 +267,9 @@ class EdgeNode:
         """Wall seconds that the decision of ``slot`` gives; infinite without one."""
         return self._execution.deadline_s(slot)
 
-    def give_up_missing(self, slot: int) -> tuple[str, ...]:
-        """Wait no longer for batches that others offload in ``slot``. Returns their owners."""
-        return self._execution.give_up_missing(slot)
+    def give_up_missing(self, slot: int, owners: Container[str] | None = None) -> tuple[str, ...]:
+        """Wait no longer for batches that others (``owners``: they alone) offload in ``slot``. Returns their owners."""
+        return self._execution.give_up_missing(slot, owners)
 
     def execute(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_node.meters.base import MeterError, Slot, sensor_of
-from edge_node.serving.asked import served
+from edge_node.serving.request_joules import served
 from edge_node.slots.errors import StaleDecision
 from edge_node.slots.phases import Phase
 from edge_node.slots.sleeping import Sleeping
@@ -71,6 +71,7 @@ class Reading:
             node.harvest.restart()  # the next window begins where this one ended, for both
             node.leave(slot)
             raise
+        requests, other_waste_uj = served(slot.language, lines)
         quality = None if duration_s == 0 else getattr(node.meter, "metered", None)
         return Usage(
             node_id=node.node_id,
@@ -93,7 +94,8 @@ class Reading:
             sleep=report,
             duration_s=duration_s,
             harvest_metered=None if duration_s == 0 else node.harvest.metered,
-            requests=served(slot.language, lines),
+            requests=requests,
+            other_waste_uj=other_waste_uj,
         )
 
     def _lines(self, slot: SlotState, metered: Slot) -> tuple[tuple[EnergyLine, ...], float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_node.slots.errors import InvalidDecision
+from edge_node.slots.hand_over import Handing
 from edge_node.slots.memory import covers, recall
 from edge_node.slots.outbox import relabel
 from edge_node.slots.profile import node_profile
@@ -59,7 +60,14 @@ class Registration:
             else:
                 node.open(welcome.next_slot)
 
-    def heartbeat(self, monotonic_ns: int) -> Heartbeat:
+    def heartbeat(self, monotonic_ns: int, handing: Handing) -> Heartbeat:
         """Heartbeat; carries the last number given, so that the coordinator can see what it lacks."""
         node = self._node
-        return Heartbeat(node.node_id, node.boot_id, node.outbox.last_seq, monotonic_ns)
+        return Heartbeat(
+            node.node_id,
+            node.boot_id,
+            node.outbox.last_seq,
+            monotonic_ns,
+            handing.awaits,
+            handing.handed_slot,
+        )

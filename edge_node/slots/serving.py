@@ -9,9 +9,9 @@ import numpy as np
 
 from edge_node.config import BoardConfig, NodeConfig
 from edge_node.serving.arrivals import RequestPlan, batching
-from edge_node.serving.asked import Asked, timed
 from edge_node.serving.naps import Forecast, Habits, Napper
 from edge_node.serving.queue import Job, Served, available_s, serve
+from edge_node.serving.request_times import TimedUse, timed
 from edge_node.serving.requests import ARRIVAL, RELEASE, SERVICE, service_of
 from edge_node.serving.tally import Service, Tally
 from edge_node.slots.slot import SlotState
@@ -130,7 +130,7 @@ class SlotServing:
         state.read_until_s = ends[-1]
         state.readings.append(job)
         state.language += [
-            Asked(
+            TimedUse(
                 self._config.node_id,
                 batch_id,
                 place,
@@ -143,7 +143,7 @@ class SlotServing:
         ]
         return ends
 
-    def _asked(self, uses: Sequence[RequestUse], job: Job, end_s: float, batch_id: int) -> list[Asked]:
+    def _asked(self, uses: Sequence[RequestUse], job: Job, end_s: float, batch_id: int) -> list[TimedUse]:
         """A batch's requests to a language model, which the board had answered at ``end_s``."""
         services = [
             self.service(BatchWork(use.flop, use.seconds, use.decode_flop, use.decode_s)) for use in uses
@@ -154,7 +154,7 @@ class SlotServing:
         ]
         times = timed(uses, services, first_s, job.arrival_s.tolist(), end_s)
         return [
-            Asked(job.owner, batch_id, place, use, *when)
+            TimedUse(job.owner, batch_id, place, use, *when)
             for place, (use, when) in enumerate(zip(uses, times, strict=True))
         ]
 

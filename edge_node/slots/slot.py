@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from edge_node.serving.asked import Asked
 from edge_node.serving.queue import Job
+from edge_node.serving.request_times import TimedUse
 from edge_node.serving.tally import Tally
 from edge_node.slots.backlog import Batch
 from edge_node.slots.phases import Phase, check_transition
@@ -98,7 +98,7 @@ class SlotState:
     mean_loss: float | None = None
     serving: dict[int, Tally] = field(default_factory=dict)
     """Requests of the slot's own and offloaded batches, by service."""
-    language: list[Asked] = field(default_factory=list)
+    language: list[TimedUse] = field(default_factory=list)
     """Every request to a language model in the slot's batches, and every prompt that was read for another node."""
     prompts: dict[int, tuple[HandedPrompt, ...]] = field(default_factory=dict)
     """Prompts that were read for other nodes, by own batch."""
@@ -145,15 +145,19 @@ class SlotState:
         """Owners still waited for."""
         return tuple(o for o in self.expected_batches() if o not in self.incoming and o not in self.given_up)
 
-    def awaits_reading(self) -> bool:
-        """Whether an owner that is still waited for reads prompts before it sends them."""
+    def awaited_readers(self) -> tuple[str, ...]:
+        """Owners still waited for that read prompts before they send them."""
         missing = self.missing_owners()
         guests = () if self.decision is None else self.decision.guests
-        return any(guest.handed and guest.owner in missing for guest in guests)
+        return tuple(guest.owner for guest in guests if guest.handed and guest.owner in missing)
 
     def pending_parcels(self) -> tuple[str, ...]:
         """Executors whose answer is still open."""
         return tuple(name for name, out in self.outgoing.items() if out.delivery is Delivery.PENDING)
+
+    def reads_for_others(self) -> bool:
+        """Whether own batches whose prompts are read here have not left yet."""
+        return any(out.handed and out.delivery is Delivery.PENDING for out in self.outgoing.values())
 
     def incoming_bytes(self) -> int:
         """Storage taken by offloaded batches."""
@@ -193,6 +197,8 @@ class Readiness:
     """The slot is closed or past: it will never be ready."""
     awaits_reading: bool = False
     """Whether one of these owners reads prompts first, which takes its time."""
+    reads_for_others: bool = False
+    """Whether this node reads prompts for others."""
 
     @property
     def ready(self) -> bool:

@@ -9,8 +9,9 @@ The link is shared by time slots (TDMA), one share for each terminal, used or no
 terminals. The radio sends for as long as with one terminal and waits for its slots in between. Slots are short
 against a frame, so that a frame flows at 1 / K of the rate.
 
-Joules are (E3)'s; the terminal's idle power also flows between slots, while frames queue at the server, and not twice
-when several of a terminal's frames are there. With one terminal whose frames do not queue, it is (E3).
+Joules are (E3)'s; the terminal's idle power also flows between slots and while frames queue at the server: whenever a
+frame is under way and the radio neither sends nor receives, once however many of the terminal's frames are under way.
+No frame takes less than (E3). With one terminal whose frames do not queue, it is (E3).
 """
 
 from __future__ import annotations
@@ -94,15 +95,16 @@ def simulate(
     served[travels] = _first_come_first_served(at_server[travels], server_s[travels])
     done = _queue(served, users * down_s)
 
-    before = np.concatenate([np.full((users, 1), -math.inf), served[:, :-1]], axis=1)
-    at_the_server_s = served - np.maximum(at_server, before)
-    between_slots_s = ((users - 1) * (up_s + down_s))[:, None]
+    # From the first slot of a frame to its answer, less what earlier frames of the terminal account for already.
+    before = np.concatenate([np.full((users, 1), -math.inf), done[:, :-1]], axis=1)
+    under_way_s = done - np.maximum(at_server - (users * up_s)[:, None], before)
+    waiting_s = np.maximum(under_way_s - (up_s + down_s)[:, None], np.where(travels, server_s, 0.0)[:, None])
     own_j = (
         np.array([split.terminal_flop for split in splits]) * terminal.j_per_flop
         + terminal.sending_w * up_s
         + terminal.receive_w * down_s
     )
-    terminal_j = own_j[:, None] + terminal.idle_w * (at_the_server_s + between_slots_s)
+    terminal_j = own_j[:, None] + terminal.idle_w * waiting_s
     network_j = access_point.share_w * (up_s + down_s) + server.active_w * server_s
     return SharedRun(due, at_server, served, done, terminal_j, terminal_j + network_j[:, None])
 

@@ -73,7 +73,7 @@ class ImageTask(Task):
     def serve(self, model: nn.Module, batch: Arrays) -> Served:
         """Classify images: each is one request and one answer, and no token."""
         x, y = self.placed(model, batch)
-        right, answered = self.correct(model(x), y)
+        right, answered = self.correct(self.output(model, x), y)
         return Served(
             requests=answered,
             input_tokens=0,

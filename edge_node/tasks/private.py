@@ -52,10 +52,17 @@ class PrivateWorkload(PersonalWorkload):
         """As PersonalWorkload, with the update clipped, and noised where the node does it."""
         found = super().train(parameters, batches, options, stop)
         private = self._privacy
-        update = clipped(
-            {name: array.astype(np.float64) - parameters[name] for name, array in found.parameters.items()},
-            self._norm,
-        )
+        update = {
+            name: array.astype(np.float64) - parameters[name] for name, array in found.parameters.items()
+        }
+        try:
+            update = clipped(update, self._norm)
+        except ValueError as error:
+            multiplier = private.noise_multiplier or private.server_noise_multiplier
+            values = sum(array.size for array in update.values())
+            raise ValueError(
+                f"{error}: {too_much_noise(multiplier, self._norm, values)}, or lower task.learning_rate"
+            ) from None
         per_value = CLIP_FLOP_PER_VALUE
         if private.noise_multiplier:
             draw = self._draws(parameters, batches)
@@ -85,8 +92,17 @@ def clipped(update: Mapping[str, NDArray[np.float64]], norm: float) -> dict[str,
     """An update scaled to an L2 norm of at most ``norm``. Raises ValueError for one that is not finite."""
     length = math.sqrt(sum(float(np.square(array).sum()) for array in update.values()))
     if not math.isfinite(length):
-        raise ValueError(
-            f"the update has a norm of {length}; lower task.learning_rate, or the noise of task.privacy"
-        )
+        raise ValueError(f"the node's update has a norm of {length}; allowed are finite numbers")
     scale = min(1.0, norm / length) if length else 1.0
     return {name: array * scale for name, array in update.items()}
+
+
+def too_much_noise(multiplier: float, norm: float, values: int) -> str:
+    """Why a model of ``values`` parameters may not learn under noise of ``multiplier`` times the clipping ``norm``, and
+    what to lower: noise is in every value, so that it is sqrt(values) times as long as in one."""
+    return (
+        f"task.privacy.noise_multiplier = {multiplier:g} times clipping_norm = {norm:g} in each of {values:,} "
+        f"parameters is noise of length {multiplier * norm * math.sqrt(values):.3g} to an update of length {norm:g} "
+        "at most; lower noise_multiplier (epsilon rises) or clipping_norm (epsilon stays), or give more nodes or a "
+        "smaller model"
+    )

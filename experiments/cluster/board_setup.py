@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from carbon_data.files.whole import write_durably
+from carbon_data.refused import fault
 from edge_node.board_file import BoardFile
 from experiments.errors import UsageError
 
@@ -45,7 +46,7 @@ def board_values(
         # The folder of the certificates comes with them.
         BoardFile.model_validate({**values, "certificates": Path("/")})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        faults = "; ".join(fault(item, "file") for item in error.errors())
         raise UsageError(
             f"{path} would be no file of a board: {faults}; correct the option, or the file"
         ) from None

@@ -8,15 +8,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from carbon_data.utf8 import not_utf8
 from experiments.errors import UsageError
 from experiments.scenario.keys import File, Strict, as_tuple
+from experiments.scenario.patterns import BOARD_ADDRESS, BOARD_NAME, LOGIN, NAME, PROGRAM, WORD
 from experiments.scenario.refusals import explain
 from experiments.scenario.where import Where
 from protos.access.config import COORDINATOR, RUNNER
 
 STARTER = """# Boards of a cluster, one table each. Next: detabed cluster init {name}, detabed cluster invite NAME.
 """
-_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
 def _no_role(name: str) -> str:
@@ -28,20 +29,20 @@ def _no_role(name: str) -> str:
 class Board(Strict):
     """One board."""
 
-    name: Annotated[str, Field(pattern=_NAME), AfterValidator(_no_role)]
+    name: Annotated[str, Field(pattern=BOARD_NAME), AfterValidator(_no_role)]
     """Node id: lower case letters, digits and hyphens, as in a host name."""
-    address: str = Field(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$")
+    address: str = Field(pattern=BOARD_ADDRESS)
     """Where the coordinator's machine reaches it: an IP address or a host name."""
-    user: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9._-]{0,31}$")
+    user: str | None = Field(default=None, pattern=LOGIN)
     """Whose login there ssh uses; None: as ssh_config says, or the name of the user here."""
     ssh_port: int | None = Field(default=None, ge=1, le=65_535)
     """Of its sshd; None: as ssh_config says, or 22."""
-    python: str = Field(default="detabed/.venv/bin/python", pattern=r"^[^\s-]\S{0,1023}$")
+    python: str = Field(default="detabed/.venv/bin/python", pattern=PROGRAM)
     """Python of its installation, from the home of ``user``."""
-    profile: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    profile: str | None = Field(default=None, pattern=NAME)
     """Its board profile, a name of `detabed list boards`: what power of its meter can be true; None: the default of
     ``detabed meter test``."""
-    meter: str | None = Field(default=None, pattern=r"^\S{1,255}$")
+    meter: str | None = Field(default=None, pattern=WORD)
     """What reads its joules, as in ``fleet.meter``; None: as scenarios say."""
 
 
@@ -91,7 +92,9 @@ def read_inventory(path: Path) -> Inventory:
     """Raises UsageError."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} {not_utf8(error)}") from None
+    except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error}; detabed cluster init {path} NAME=ADDRESS ... writes an inventory"
         ) from None

@@ -45,9 +45,11 @@ class JoinService:
         self._thread.start()
 
     def close(self) -> None:
+        """Returns once a board that was admitted has its certificate: its token is spent."""
         self._server.shutdown()
         self._thread.join()
-        self._server.server_close()
+        with self._server.admitting:
+            self._server.server_close()
 
     def __enter__(self) -> JoinService:
         return self
@@ -63,6 +65,8 @@ class _Server(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.cluster, self._context = cluster, context
         self._places = threading.BoundedSemaphore(MOST_CALLERS)
+        self.admitting = threading.Lock()
+        """Held from before a token is spent until it is answered."""
         super().__init__(address, _Handler)
         self.port = int(self.server_address[1])
 
@@ -104,12 +108,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         try:
-            node_id, secret, request = self._asked()
-            admitted = self.server.cluster.admit(node_id, secret, request.encode())
+            asked = self._asked()
+            with self.server.admitting:
+                self._admit(*asked)
         except ValueError as error:
             log.warning("not admitted: %s", error)
             self._answer(403, {"error": str(error)})
-            return
+
+    def _admit(self, node_id: str, secret: str, request: str) -> None:
+        """Raises ValueError."""
+        admitted = self.server.cluster.admit(node_id, secret, request.encode())
         log.info("%s joined", node_id)
         self._answer(
             200,

@@ -8,6 +8,7 @@ import typer
 
 from experiments.commands.options import JsonOption, ScenarioArgument
 from experiments.commands.output import print_facts, print_json, say
+from experiments.commands.waiting import waiting
 from experiments.resolve.connect import connect
 from experiments.resolve.prepare import describe, open_scenario
 from experiments.resolve.resolve import resolve_single
@@ -21,10 +22,13 @@ def check(
         typer.Option("--connect", help="Ask every live service of the scenario once, and show its answer."),
     ] = False,
 ) -> None:
-    resolved = resolve_single(open_scenario(scenario))
+    spec = open_scenario(scenario)
+    with waiting() as watch:
+        resolved = resolve_single(spec, watch)
     for warning in resolved.warnings:
         say("warning:", warning)
-    answers = connect(resolved) if ask else []
+    with waiting("asking the live services"):
+        answers = connect(resolved) if ask else []
     if as_json:
         told = [{"signal": one.signal, "ok": one.ok, "said": one.said} for one in answers]
         print_json({**resolved.summary(), **({"connected": told} if ask else {})})

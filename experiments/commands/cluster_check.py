@@ -16,6 +16,7 @@ from experiments.cluster.inventory import read_inventory
 from experiments.cluster.push import Record
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.fitting_table import FittingTable
 
 FACTS = ("versions", "governors", "throttled", "free_bytes", "meter", "daemon")
@@ -29,7 +30,8 @@ def cluster_check(
     boards = chosen(read_inventory(inventory), names or [])
     here = Here.of(Cluster.open(inventory))
     record = Record(folder_of(inventory))
-    answers = examine(boards, {ssh.board.name: record.of(ssh.board.name) for ssh in boards})
+    with waiting("asking the boards"):
+        answers = examine(boards, {ssh.board.name: record.of(ssh.board.name) for ssh in boards})
     governor = common_governor(answers.given)
     rows: dict[str, dict[str, Any]] = {}
     for board in (ssh.board for ssh in boards):

@@ -8,6 +8,7 @@ from experiments.cluster.boards import ask_all, chosen
 from experiments.cluster.inventory import read_inventory
 from experiments.commands.cluster_status import daemons, show
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
+from experiments.commands.waiting import waiting
 from experiments.errors import RunError
 
 
@@ -17,7 +18,8 @@ def cluster_down(
     as_json: JsonOption = False,
 ) -> None:
     boards = chosen(read_inventory(inventory), names or [])
-    answers = ask_all(boards, "stop")
+    with waiting("stopping the daemons"):
+        answers = ask_all(boards, "stop")
     show(boards, daemons(answers), as_json)
     if answers.failed:
         raise RunError("; ".join(answers.failed.values()))

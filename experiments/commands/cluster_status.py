@@ -14,6 +14,7 @@ from experiments.cluster.inventory import read_inventory
 from experiments.cluster.ssh import Ssh
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.fitting_table import FittingTable
 
 
@@ -23,7 +24,8 @@ def cluster_status(
     as_json: JsonOption = False,
 ) -> None:
     boards = chosen(read_inventory(inventory), names or [])
-    found = daemons(ask_all(boards, "state"))
+    with waiting("asking the boards"):
+        found = daemons(ask_all(boards, "state"))
     show(boards, found, as_json)
     if any(told["state"] != "running" for told in found.values()):
         raise typer.Exit(1)

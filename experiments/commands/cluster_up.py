@@ -9,6 +9,7 @@ from experiments.cluster.cluster import Cluster
 from experiments.cluster.inventory import read_inventory
 from experiments.commands.cluster_status import daemons, show
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
+from experiments.commands.waiting import waiting
 from experiments.errors import RunError
 
 
@@ -19,8 +20,9 @@ def cluster_up(
 ) -> None:
     boards = chosen(read_inventory(inventory), names or [])
     Cluster.open(inventory)  # without its authority no daemon is let in
-    inspect(boards).require("No daemon was started")
-    begun = ask_all(boards, "start")
+    with waiting("starting the daemons"):
+        inspect(boards).require("No daemon was started")
+        begun = ask_all(boards, "start")
     found = daemons(begun)
     show(boards, found, as_json)
     ended = [

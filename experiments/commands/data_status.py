@@ -6,10 +6,13 @@ from carbon_data.files.datasets import status
 from carbon_data.files.folders import data_dir
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.fitting_table import FittingTable
 
 
 def data_status(as_json: JsonOption = False) -> None:
+    with waiting("computing checksums"):
+        found = status()
     rows = [
         {
             "name": row.dataset.name,
@@ -19,12 +22,12 @@ def data_status(as_json: JsonOption = False) -> None:
             "path": str(row.path),
             "detail": row.detail,
         }
-        for row in status()
+        for row in found
     ]
     if as_json:
         print_json({"folder": str(data_dir()), "datasets": rows})
         return
-    table = FittingTable(title="data files")
+    table = FittingTable(title="data files", more="A wider terminal and --json have all")
     table.add_column("name", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("kB", justify="right", no_wrap=True)

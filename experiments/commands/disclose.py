@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.disclosure.statement import DATA, FOLDER, disclosure_of
 
 
@@ -20,9 +21,10 @@ def disclose(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    found = disclosure_of(run)
     folder = output or run / FOLDER
-    page = found.write(folder)
+    with waiting("reading the run"):
+        found = disclosure_of(run)
+        page = found.write(folder)
     if as_json:
         print_json({**found.as_dict(), "page": str(page), "data": str(folder / DATA)})
         return

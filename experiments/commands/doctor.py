@@ -8,6 +8,7 @@ from carbon_data.files.datasets import status
 from carbon_data.files.folders import data_dir
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json
+from experiments.commands.waiting import waiting
 from experiments.fleet.isolation import exposed, is_isolated, listeners
 from experiments.fleet.machine import cpu_count
 from experiments.run_folder.versions import versions
@@ -50,7 +51,8 @@ def rows(findings: dict[str, Any]) -> dict[str, str]:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    findings = examine()
+    with waiting("looking at this machine"):
+        findings = examine()
     if as_json:
         print_json(findings)
     else:

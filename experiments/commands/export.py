@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands.options import JsonOption, PolicyOption, ScenarioArgument
 from experiments.commands.output import print_facts, print_json
+from experiments.commands.waiting import waiting
 from experiments.resolve.prepare import open_scenario
 from experiments.runs.export import check_file, export_program
 
@@ -25,7 +26,9 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     check_file(file)
-    written = export_program(open_scenario(scenario, policy=policy), file, slot, solve)
+    spec = open_scenario(scenario, policy=policy)
+    with waiting("writing the program"):
+        written = export_program(spec, file, slot, solve)
     if as_json:
         print_json(written.as_dict())
         return

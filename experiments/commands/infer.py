@@ -11,6 +11,7 @@ import typer
 from edge_node.serving.client import InferError, run_infer_client
 from experiments.commands.options import JsonOption
 from experiments.commands.output import err, print_facts, print_json
+from experiments.commands.waiting import waiting
 from experiments.errors import RunError, UsageError
 from experiments.runs.outside import find_target
 from experiments.runs.start import RUNS
@@ -45,9 +46,10 @@ def infer(
 
     def answers(node_id: str) -> dict[str, Any]:
         wanted = data or found.data or "digits"
-        return run_infer_client(
-            found.address, data=wanted, count=count, batch=batch, node_id=node_id, access=shown
-        )
+        with waiting("asking the node"):
+            return run_infer_client(
+                found.address, data=wanted, count=count, batch=batch, node_id=node_id, access=shown
+            )
 
     try:
         try:

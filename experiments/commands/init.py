@@ -10,7 +10,7 @@ import typer
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
 from experiments.errors import UsageError
-from experiments.scenario.packaged import starter_text
+from experiments.scenario.packaged import starter_command, starter_text
 
 
 def init(
@@ -24,7 +24,7 @@ def init(
         path.write_text(starter_text(path), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error}; give another name") from None
-    following = f"detabed compare {path} --policies local,deta --seeds 2"
+    following = starter_command(str(path))
     if as_json:
         print_json({"scenario": str(path), "next": following})
     else:

@@ -10,6 +10,8 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from experiments.interrupts import ending_at_once
+
 TYPER_SUGGESTS = not hasattr(click.exceptions, "NoSuchCommand")
 """Whether typer names the nearest command: from 8.4 on click does, and it would be named twice."""
 
@@ -36,7 +38,9 @@ class LazyCommand(click.Command):
     def loaded(self) -> click.Command:
         """The real command; its file is imported now."""
         single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-        single.command(name=self.name, help=self.help)(resolve_name(f"experiments.commands.{self._place}"))
+        with ending_at_once():
+            function = resolve_name(f"experiments.commands.{self._place}")
+        single.command(name=self.name, help=self.help)(function)
         return typer.main.get_command(single)
 
 

@@ -13,6 +13,7 @@ from experiments.cluster.cluster import Cluster
 from experiments.cluster.own_authority import own_authority
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.errors import RunError, UsageError
 from experiments.run_folder.files import LEDGER, SCENARIO
 from experiments.run_folder.signed import Exported, write_signed
@@ -41,7 +42,8 @@ def ledger_export(
         )
     file = output or Path(f"{run.resolve().name}.signed.jsonl")
     _refuse_before(run, file)
-    exported = _checked(run)
+    with waiting("checking the books"):
+        exported = _checked(run)
     authority, of = _authority(run, inventory)
     try:
         write_signed(run, file, exported, authority)

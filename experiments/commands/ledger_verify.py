@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands.options import JsonOption
 from experiments.commands.output import err, out, print_json, say
+from experiments.commands.waiting import waiting
 from experiments.run_folder.verify import State, verify_run
 
 NOT_WHOLE = 3
@@ -27,7 +28,8 @@ def ledger_verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    verdict = verify_run(run, authority=authority)
+    with waiting("checking the books"):
+        verdict = verify_run(run, authority=authority)
     if as_json:
         print_json(verdict)
     else:

@@ -13,6 +13,7 @@ from coordinator.policies import conformance
 from coordinator.policies.registry import PolicyError, docstring, make_policy, resolve
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.errors import UsageError
 
 
@@ -68,7 +69,8 @@ def policy_check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    violations = check_policy(policy, option or ())
+    with waiting("checking the policy"):
+        violations = check_policy(policy, option or ())
     notes = notes_on(policy)
     if as_json:
         print_json({"policy": policy, "ok": not violations, "violations": violations, "notes": notes})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from experiments.commands.options import JsonOption, RunArgument, require_run_folder
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.fitting_table import FittingTable
 from experiments.report.qoais.report import qoais_of
 from experiments.report.qoais.tables import terminal_rows
@@ -11,7 +12,8 @@ from experiments.report.qoais.tables import terminal_rows
 
 def qoais(run: RunArgument, as_json: JsonOption = False) -> None:
     require_run_folder(run)
-    found = qoais_of(run)
+    with waiting("reading the run"):
+        found = qoais_of(run)
     if as_json:
         print_json(found)
         return

@@ -14,6 +14,7 @@ from experiments.commands.options import (
     require_run_folder,
 )
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.report.focus import with_focus
 from experiments.report.html import write_study
 from experiments.report.paper import write_paper
@@ -34,8 +35,9 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     require_run_folder(run)
-    study = with_focus(load(run), About(focus, baseline))
-    told = {"report": write_study(study)} | ({"paper": write_paper(study)} if paper else {})
+    with waiting("writing the report"):
+        study = with_focus(load(run), About(focus, baseline))
+        told = {"report": write_study(study)} | ({"paper": write_paper(study)} if paper else {})
     if as_json:
         print_json({name: str(path) for name, path in told.items()})
         return

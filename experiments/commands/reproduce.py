@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,13 +36,17 @@ def reproduce(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that compute; without it, one a core.")
     ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of another training's weights, judged as well (learned); may be repeated."),
+    ] = None,
     output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     if study not in STUDIES:
         raise UsageError(f"no study is called {study!r}; allowed: {', '.join(STUDIES)}")
     chosen = tuple(zone.strip() for zone in zones.split(",")) if zones else None
-    given = {"train": train or None, "zones": chosen, "workers": workers}
+    given = {"train": train or None, "zones": chosen, "workers": workers, "weights": weights or None}
     folder = output or RUNS / f"reproduce-{study}-{'full' if full else 'quick'}"
     result = run_study(study, folder, full, err, **{k: v for k, v in given.items() if v is not None})
     if as_json:

@@ -29,7 +29,7 @@ MOST_TOKENS = 1_000_000
 def counts(text: str, option: str) -> tuple[int, ...]:
     """Whole numbers with commas between them. Raises UsageError for anything else."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 1 <= int(part) <= MOST_TOKENS for part in parts):
+    if not all(part.isdecimal() and 1 <= int(part) <= MOST_TOKENS for part in parts):
         raise UsageError(
             f"{option} is {text!r}; allowed are numbers of tokens from 1 to {MOST_TOKENS}, such as 32,256"
         )
@@ -87,6 +87,7 @@ def tree_probe(
     reader = probe_meter(meter, profile, server, max_watts)
     alpha = TreeSpec().alpha_bits_per_token
     try:
+        _require_folder(output)  # before what takes long
         measured = _measured(server, reader, plan, as_json)
     except MeterError as error:
         raise UsageError(f"meter {meter!r}: {error}") from error
@@ -97,7 +98,7 @@ def tree_probe(
     facts = {
         "server": f"{server.url}, model {server.model}, asked as {server.dialect.name}",
         "meter": f"{meter} ({reader.provenance}; {_power(board, max_watts)})",
-        "at rest": "not in the readings" if probe.idle_w is None else f"{probe.idle_w:.4g} W, taken off",
+        "at rest": _at_rest(reader, probe.idle_w),
         "lengths": f"around every prompt the server puts {measured.around_tokens:.0f} tokens of its own"
         + ("" if server.whole else "; it does not take ignore_eos, so that answers may end earlier"),
         "alpha": f"{alpha:,.0f} bit/token",
@@ -117,6 +118,22 @@ def tree_probe(
 def _power(board: str, max_watts: float | None) -> str:
     """Whose power readings are held against."""
     return f"board profile {board}" if max_watts is None else f"at most {max_watts:g} W"
+
+
+def _require_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--output {output} cannot be made: {error.strerror}; give another folder"
+        ) from error
+
+
+def _at_rest(reader: ProbeMeter, idle_w: float | None) -> str:
+    """What became of the power at rest."""
+    if idle_w is not None:
+        return f"{idle_w:.4g} W, taken off"
+    return "in the readings, and not taken off (--idle-s 0)" if reader.counts_idle else "not in the readings"
 
 
 def _key(variable: str | None) -> str:

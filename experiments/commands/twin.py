@@ -9,6 +9,7 @@ import typer
 
 from experiments.commands.options import JsonOption
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.twin.twin import FOLDER, WINDOWS, twin_of
 
 
@@ -26,9 +27,10 @@ def twin(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    found = twin_of(run, profile or ())
     folder = output or run / FOLDER
-    page = found.write(folder)
+    with waiting("pricing the run"):
+        found = twin_of(run, profile or ())
+        page = found.write(folder)
     if as_json:
         print_json({**found.as_dict(), "page": str(page), "windows": str(folder / WINDOWS)})
         return

@@ -67,8 +67,9 @@ class CoordinatorEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         return self._world.observed(), {"scenario": number}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One slot. Raises ValueError after the last one, and for an action that is not finite."""
+        """One slot. Raises ValueError before ``reset``, after the last slot, and for an action that is not finite."""
         world = self._world
+        world.require_begun()
         outcome = world.step(decision_of(world.fleet, action, world.room))
         return world.observed(), -outcome.grams, world.over, False, told(outcome)
 

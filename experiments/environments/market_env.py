@@ -92,11 +92,18 @@ class MarketEnv(ParallelEnv[str, Seen, Seen]):
     ) -> tuple[
         dict[str, Seen], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
     ]:
-        """One slot. Raises ValueError after the last one, and for an action that is missing or not finite."""
-        if missing := [node for node in self.agents if node not in actions]:
+        """One slot. Raises ValueError before ``reset``, after the last slot, and for an action that is missing, of
+        another size or not finite."""
+        self.world.require_begun()
+        nodes = self.possible_agents
+        if missing := [node for node in nodes if node not in actions]:
             raise ValueError(f"no action of {missing[0]} ({len(missing)} nodes); every agent gives one")
-        fleet, nodes = self.world.fleet, self.possible_agents
-        bids = checked(np.concatenate([actions[node] for node in nodes]), fleet, BIDS)
+        fleet, rows = self.world.fleet, [actions[node] for node in nodes]
+        bids = checked(np.concatenate(rows), fleet, BIDS)
+        if other := [place for place, size in enumerate(map(len, rows)) if size != BIDS]:
+            raise ValueError(
+                f"action of {nodes[other[0]]} of {len(rows[other[0]])} numbers; allowed are {BIDS} finite ones"
+            )
         decision, received_g = auctioned(fleet, bids, self.world.room)
         outcome = self.world.step(decision)
         nodes_g = outcome.node_g() + outcome.network_g()

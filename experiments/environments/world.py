@@ -100,10 +100,17 @@ class FleetWorld:
         self.slot = 0
         self._look()
 
-    def step(self, decision: FleetDecision) -> Outcome:
-        """Run the slot of ``fleet`` under ``decision``, which keeps its limits. Raises ValueError when ``over``."""
+    def require_begun(self) -> None:
+        """Raises ValueError before the first ``restart`` and when ``over``: there is no slot to decide then."""
+        if not self._seen:
+            raise ValueError("no episode has begun; reset (restart) first")
         if self.over:
-            raise ValueError(f"all {self.slots} slots have been; restart first")
+            raise ValueError(f"all {self.slots} slots have been; reset (restart) first")
+
+    def step(self, decision: FleetDecision) -> Outcome:
+        """Run the slot of ``fleet`` under ``decision``, which keeps its limits. Raises ValueError as
+        ``require_begun``."""
+        self.require_begun()
         choice = Choice(decision, "rule: told", None, None, 0.0)
         told = self._coordinator.adopt(choice, self._telemetry, self._nodes.released_batches)
         usage = self._nodes.run(told)

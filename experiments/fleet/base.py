@@ -22,6 +22,12 @@ from .run_access import RunAccess, run_access
 DEFAULT_BUILDER = "experiments.fleet.nodes:host_edge_nodes"
 """``package.module:function`` that turns node configurations into hosted nodes, see node_host.Builder."""
 
+MEMORIES_S = 30.0
+"""Longest wait for what a node remembers after a slot (choice: what it keeps to itself may be as large as a model, and
+its board slow)."""
+AT_WORK_S = 2.0
+"""Likewise for a node that did not answer by a deadline, and may be at work still."""
+
 OfRun = TypeVar("OfRun", bound=NodeGrid)
 """Grid of a run, by kind of fleet."""
 
@@ -131,8 +137,8 @@ class Fleet(Protocol):
         ...
 
     def memories(self) -> dict[str, NodeMemory]:
-        """What another start of each node needs to go on from here, by node id; lost nodes, and those that do not
-        answer at once, are omitted."""
+        """What another start of each node needs to go on from here, by node id. Lost nodes are omitted, those that do
+        not answer within MEMORIES_S, and those that are at work past a deadline and do not answer within AT_WORK_S."""
         ...
 
     def release(self) -> None:

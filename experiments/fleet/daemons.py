@@ -20,15 +20,21 @@ from protos.access.config import is_loopback
 from protos.messages.boards import MEMORY
 
 from .ahead import Ahead
-from .base import DEFAULT_BUILDER, FleetStartError, HostsRuns, numbers_of, run_number
+from .base import (
+    AT_WORK_S,
+    DEFAULT_BUILDER,
+    MEMORIES_S,
+    FleetStartError,
+    HostsRuns,
+    numbers_of,
+    run_number,
+)
 from .board_port import BoardPort
 from .daemon_grid import DaemonGrid
 from .isolation import require_loopback
 from .run_access import RunAccess, cluster_access
 
 RELEASE_S = 10.0
-MEMORIES_S = 2.0
-"""Longest wait for what nodes remember after a slot."""
 
 
 class DaemonFleet(HostsRuns[DaemonGrid]):
@@ -179,16 +185,25 @@ class DaemonFleet(HostsRuns[DaemonGrid]):
             }
 
     def memories(self) -> dict[str, NodeMemory]:
-        """See Fleet. A board that does not answer in time, or is away, is not waited for."""
-        port, lost = self._started, self.grid.lost_nodes()
+        """See Fleet. A board that is away is waited for as one that is at work."""
+        port, lost, overdue = self._started, self.grid.lost_nodes(), self.grid.overdue_nodes()
+        busy = {node_id for node_id, number in self._numbers.items() if number in overdue}
         asked = {secrets.token_hex(8): n for n, number in self._numbers.items() if number not in lost}
         for letter_id, node_id in asked.items():
             port.send(node_id, letter_id, [], MEMORY)
-        end = time.monotonic() + MEMORIES_S
+        begun_s = time.monotonic()
         found: dict[str, NodeMemory] = {}
         with port.changed:
-            while asked.keys() - port.answers.keys() and (left := end - time.monotonic()) > 0:
-                port.changed.wait(left)
+            while late := {asked[each] for each in asked.keys() - port.answers.keys()}:
+                lost = self.grid.lost_nodes()
+                is_there = any(
+                    port.boards[node_id].turns is not None and self._numbers[node_id] not in lost
+                    for node_id in late - busy
+                )
+                left = begun_s + (MEMORIES_S if is_there else AT_WORK_S) - time.monotonic()
+                if left <= 0:
+                    break
+                port.changed.wait(min(left, AT_WORK_S))
             for letter_id, node_id in asked.items():
                 port.withdraw(node_id, letter_id)
                 if (content := port.answers.pop(letter_id, None)) is not None:

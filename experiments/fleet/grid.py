@@ -36,7 +36,8 @@ class NodeGrid(Grid):
         self.names = dict(names)
         self.late_replies = 0
         """Replies that came after their round was over, taken in and dropped."""
-        self._overdue: set[str] = set()
+        self._overdue: dict[str, int] = {}
+        """Node by message that was not answered by its deadline."""
 
     # --- what a kind of fleet provides ----------------------------------------------------------------------
 
@@ -53,6 +54,10 @@ class NodeGrid(Grid):
     @abstractmethod
     def lost_nodes(self) -> set[int]:
         """Flower numbers of nodes whose process is gone."""
+
+    def overdue_nodes(self) -> set[int]:
+        """Flower numbers of nodes that did not answer by a deadline, as far as is known: they may be at work still."""
+        return set(self._overdue.values())
 
     # --- Flower's interface ---------------------------------------------------------------------------------
 
@@ -104,18 +109,20 @@ class NodeGrid(Grid):
             answered by the deadline is simply missing, as on every Flower grid.
         """
         end = None if timeout is None else self._clock() + timeout
-        open_ids = set(self.push_messages(messages))
+        sent = list(messages)
+        numbers = [message.metadata.dst_node_id for message in sent]
+        open_ids = dict(zip(self.push_messages(sent), numbers, strict=True))
         replies: list[Message] = []
         while open_ids:
             wait_s = None if end is None else max(0.0, end - self._clock())
-            arrived = self._collect(open_ids | self._overdue if self._overdue else open_ids, wait_s)
+            arrived = self._collect(open_ids.keys() | self._overdue.keys(), wait_s)
             for reply in arrived:
                 message_id = reply.metadata.reply_to_message_id
                 if message_id in open_ids:
-                    open_ids.discard(message_id)
+                    del open_ids[message_id]
                     replies.append(reply)
                 else:
-                    self._overdue.discard(message_id)
+                    self._overdue.pop(message_id, None)
                     self.late_replies += 1
             if end is not None and self._clock() >= end:
                 break

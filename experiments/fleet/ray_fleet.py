@@ -34,7 +34,17 @@ from protos.access.config import is_loopback
 from protos.flower_names import CLIENT_APP_RAISED, NODE_UNAVAILABLE
 
 from .ahead import Ahead
-from .base import DEFAULT_BUILDER, FleetStartError, HostsRuns, deal, numbers_of, process_count, run_number
+from .base import (
+    AT_WORK_S,
+    DEFAULT_BUILDER,
+    MEMORIES_S,
+    FleetStartError,
+    HostsRuns,
+    deal,
+    numbers_of,
+    process_count,
+    run_number,
+)
 from .grid import NodeGrid
 from .isolation import Isolation, require_loopback
 from .node_log import logged_to
@@ -44,8 +54,6 @@ from .shipped_access import Unpacked, packed
 
 logger = logging.getLogger(__name__)
 
-MEMORIES_S = 2.0
-"""Longest wait for what nodes remember after a slot."""
 CALLS_AT_ONCE = 32
 """Calls of a process in which messages that are sent at once travel, at most, where they may share calls (choice: up
 to so many nodes in a process each one's reply comes as soon as it is done; a call costs Ray about a millisecond)."""
@@ -53,6 +61,11 @@ SHARED_CALL_BYTES = 2**24
 """Messages share a call up to so many bytes of arrays: the process keeps its replies until the last is done."""
 Packed = tuple[bytes, dict[str, PackedArrays]]
 _MEMORIES = TypeAdapter(dict[str, NodeMemory])
+
+
+def _within(references: list[Any], limit_s: float) -> tuple[list[Any], list[Any]]:
+    """(those that are ready within ``limit_s``, the others)"""
+    return ray.wait(references, num_returns=len(references), timeout=limit_s) if references else ([], [])
 
 
 class _Process:
@@ -484,10 +497,13 @@ class RayFleet(HostsRuns[RayGrid]):
         }
 
     def memories(self) -> dict[str, NodeMemory]:
-        """See base.Fleet. A process that still works on a message past its deadline is not waited for."""
-        actors = [actor for actor in self._actors if not self.grid.has_lost(actor)]
-        asked = [actor.memories.remote() for actor in actors]
-        answered, _ = ray.wait(asked, num_returns=len(asked), timeout=MEMORIES_S) if asked else ([], [])
+        """See base.Fleet."""
+        lost, overdue = self.grid.lost_nodes(), self.grid.overdue_nodes()
+        there = {place for node_id, place in self._placed.items() if self._numbers[node_id] not in lost}
+        at_work = {place for node_id, place in self._placed.items() if self._numbers[node_id] in overdue}
+        asked = {self._actors[place].memories.remote(): place for place in sorted(there)}
+        answered, late = _within(list(asked), AT_WORK_S)
+        answered += _within([each for each in late if asked[each] not in at_work], MEMORIES_S)[0]
         found: dict[str, NodeMemory] = {}
         for reference in answered:
             with contextlib.suppress(RayError):  # its process has died: the grid will notice

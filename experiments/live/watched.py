@@ -122,11 +122,12 @@ class Watched:
 
     @property
     def standing(self) -> Standing:
+        runs = is_running(self.folder)  # before the marks are looked for: a run sets DONE and then lets go
         if (self.folder / DONE).exists():
             return Standing.FINISHED
         if failure_of(self.folder):
             return Standing.FAILED
-        if not is_running(self.folder):
+        if not runs:
             return Standing.BROKEN_OFF
         return Standing.RUNNING if self.picture.slot is not None else Standing.WAITING
 

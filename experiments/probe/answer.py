@@ -15,6 +15,8 @@ class Answer:
     """Pieces as they came; a piece is not a token."""
     times_s: list[float] = field(default_factory=list)
     """When each piece came."""
+    prompt_bits: int = 0
+    """Of the text that was asked (UTF-8), without what the server puts around it."""
     wire_bytes: int = 0
     """Of the answer's body, framing included."""
     duration_s: float = 0.0
@@ -29,8 +31,8 @@ class Answer:
 
     @property
     def content_bits(self) -> int:
-        """Of the text itself (UTF-8), without framing."""
-        return BITS_PER_BYTE * sum(len(piece.encode()) for piece in self.text)
+        """Of the texts of prompt and answer (UTF-8), without framing: as of a request of a run."""
+        return self.prompt_bits + BITS_PER_BYTE * sum(len(piece.encode()) for piece in self.text)
 
     @property
     def first_s(self) -> float | None:

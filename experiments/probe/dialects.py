@@ -76,7 +76,7 @@ class OpenAi:
             answer.cached_tokens = timings.get("cache_n", answer.cached_tokens)
 
     def models(self, listed: Any) -> list[str]:
-        return [str(one["id"]) for one in listed.get("data") or []]
+        return _names(listed.get("data"), "id")
 
 
 class Ollama:
@@ -108,12 +108,18 @@ class Ollama:
         if told.get("done"):
             # It leaves out the count of a prompt that it had read before.
             answer.prompt_tokens, answer.tokens_out = told.get("prompt_eval_count"), told.get("eval_count")
-            if "eval_duration" in told:
-                answer.prefill_s = told.get("prompt_eval_duration", 0) / NS_PER_S
+            if "eval_duration" in told and "prompt_eval_duration" in told:
+                answer.prefill_s = told["prompt_eval_duration"] / NS_PER_S
                 answer.decode_s = told["eval_duration"] / NS_PER_S
 
     def models(self, listed: Any) -> list[str]:
-        return [str(one["name"]) for one in listed.get("models") or []]
+        return _names(listed.get("models"), "name")
+
+
+def _names(listed: Any, key: str) -> list[str]:
+    """Of the entries of a list that have one; a server may list something else."""
+    entries = listed if isinstance(listed, list) else []
+    return [str(one[key]) for one in entries if isinstance(one, dict) and key in one]
 
 
 DIALECTS: dict[str, Dialect] = {each.name: each for each in (OpenAi(), Ollama())}

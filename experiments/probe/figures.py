@@ -56,7 +56,7 @@ class Cell:
     tree_bit_per_j: float | None
     ee_bit_per_j: float | None
     content_bits: int
-    """Of the answers' text."""
+    """Of the texts of prompts and answers."""
     wire_bytes: int
 
 
@@ -81,7 +81,8 @@ class Probe:
 def probe_of(measured: Measured, *, alpha_bits_per_token: float, counts_idle: bool) -> Probe:
     """``counts_idle``: the meter reads what the machine draws at rest, which is taken off by the window at rest.
 
-    TREE and EE are over the joules of the request above rest, bits those of the answers' text."""
+    TREE and EE are over the joules of the request above rest; bits are those of the texts of prompts and answers, as in
+    a run."""
     idle = measured.idle
     idle_w = idle.energy_j / idle.duration_s if idle is not None and counts_idle else None
     own = {id(one): _own_j(one, idle_w) for one in measured.requests}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_node.meters.base import MeterError
+from experiments.errors import RunError
 from experiments.probe.answer import Answer
 from experiments.probe.joules import Joules
 from experiments.probe.meters import ProbeMeter
@@ -68,7 +69,8 @@ class Measured:
 def measure(
     server: ModelServer, meter: ProbeMeter, plan: Plan, done: Callable[[], None] = lambda: None
 ) -> Measured:
-    """Run ``plan``. ``done`` is called after every request. Raises RunError where the server fails."""
+    """Run ``plan``. ``done`` is called after every request. Raises RunError where the server fails or counts no
+    tokens."""
     prompts = Prompts(plan.seed)
     prompts.measure(server)  # it also loads the model where the server does so with the first request
     idle = None
@@ -81,6 +83,11 @@ def measure(
         prompt = prompts.of(count_in)
         close = meter.open()
         answer = server.ask(prompt, count_out)
+        if answer.prompt_tokens is None or answer.tokens_out is None:
+            raise RunError(
+                f"{server.url} ended an answer without its counts of tokens: it broke off, or does not count every "
+                "request; joules cannot be divided among tokens that are not known"
+            )
         try:
             found.append(Request(repeat, count_in, count_out, answer, close()))
         except MeterError as error:

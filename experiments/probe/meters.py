@@ -132,7 +132,7 @@ def probe_meter(
                 )
             return TensorRtMeter(server)
         if name == CPU_TIME:
-            if not argument.isdigit():
+            if not argument.isdecimal():
                 raise UsageError(
                     f"meter {spec!r}: write {CPU_TIME}:PID with the server's process id, as ps shows it"
                 )

@@ -22,13 +22,13 @@ from experiments.report.style import INK, OTHER_COLOURS
 PAGE, TABLE, FIGURES = "probe.html", "requests.csv", "figures"
 WIDTH_IN = 6.0
 EXPLAINED = (
-    "Joules are those of the request above what the machine draws at rest, where the meter reads that too; CPU time "
-    "has no rest in it. Intervals are 95 % over the repeats (Student's t).",
+    "Joules are those of the request above what the machine draws at rest, where the meter reads that too and it was "
+    "read first (at rest, above); CPU time has no rest in it. Intervals are 95 % over the repeats (Student's t).",
     "A token in is one that the server read: those that it had read before (its prompt cache) are not counted. Its "
     "joules are the request's by the share of time that reading took, by the server's own clock where it tells it, "
     "else up to the first piece of text. The first token written comes out of reading, so that writing is the others.",
     "TREE is (bits + alpha x tokens) per joule, tokens of prompt and answer; EE is bits per joule. Bits are those of "
-    "the answers' text; framing on the wire is many times as much and is not in them.",
+    "the texts of prompt and answer, as in a run; framing on the wire is many times as much and is not in them.",
     "The cost model is fitted on every other request and tried on the rest.",
 )
 

@@ -12,7 +12,7 @@ from urllib3.util import Retry
 
 from carbon_data.files.http import is_allowed, is_loopback, reason
 from experiments.errors import RunError, UsageError
-from experiments.probe.answer import Answer
+from experiments.probe.answer import BITS_PER_BYTE, Answer
 from experiments.probe.dialects import DIALECTS, Dialect
 
 CONNECT_S = 10.0
@@ -45,8 +45,7 @@ class ModelServer:
         insecure: bool = False,
         timeout_s: float = 300.0,
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(url):
             raise UsageError(f"{url!r} is no address of a server; write it like http://127.0.0.1:8080")
         if not (is_allowed(url) or insecure):
             raise UsageError(
@@ -79,13 +78,14 @@ class ModelServer:
             answer = self._session.get(
                 self.url + path, timeout=(CONNECT_S, self._timeout_s), allow_redirects=False
             )
-            return answer.status_code, answer.json()
-        except ValueError:
-            return answer.status_code, None
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: a name that no host can have
             raise UsageError(
                 f"{self.url} gives no answer: {reason(error)}; is the server running, and the address right?"
             ) from error
+        try:
+            return answer.status_code, answer.json()
+        except ValueError:
+            return answer.status_code, None
 
     def _dialect(self) -> Dialect:
         code, told = self.get("/api/version")
@@ -116,7 +116,7 @@ class ModelServer:
             RunError: it is refused, breaks off, or is not what the dialect says.
         """
         body = self.dialect.body(self.model, prompt, tokens_out, self.whole)
-        answer = Answer()
+        answer = Answer(prompt_bits=BITS_PER_BYTE * len(prompt.encode()))
         if fresh:
             self._session.close()
         begun_s = time.perf_counter()
@@ -159,3 +159,11 @@ class ModelServer:
             ) from error
         answer.duration_s = time.perf_counter() - begun_s
         return answer
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        return False

@@ -65,6 +65,10 @@ class TensorRtMeter:
 
         def close() -> Joules:
             after_j, ended_s = self._read()
+            if ended_s == begun_s:
+                raise MeterError(
+                    f"{PATH} has the query_time {ended_s:g} s before and after: its clock stands"
+                )
             if after_j < before_j or ended_s < begun_s:
                 raise MeterError(
                     f"{PATH} fell from {before_j:g} to {after_j:g} J: the server was started again"

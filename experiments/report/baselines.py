@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from carbon_data.units import JOULES_PER_KWH
+from experiments.report.read import BASELINES as BASELINES
 from experiments.report.read import Run, Study
 from protos.messages.terms import HOLDERS
 
-BASELINES = ("grid", "local")
 ORIGIN = "computed from LOCAL's metered demand: the same work, every joule from the grid"
 
 

@@ -16,6 +16,7 @@ from experiments.report.boundary import Boundary, inside
 from experiments.report.measured import measured
 from experiments.report.read import Run, Study
 from experiments.report.stats import Estimate, estimate, paired_reduction, paired_reductions
+from experiments.report.unselected import unselected_batches
 from protos.messages.terms import HOLDERS, Component, Holder
 
 CATEGORIES = ("preparation", "development", "application", "recycling", "unallocated", "waste", *HOLDERS)
@@ -51,6 +52,8 @@ class Totals:
     moved_bytes: int
     executed_batches: int
     unserved_batches: int
+    unselected_batches: int
+    """Not asked for, because their nodes were not selected: neither executed nor unserved."""
     tokens_in: int | None
     """Read by tasks that generate. None in runs of older versions that do not say which tokens they counted."""
     tokens_out: int | None
@@ -132,6 +135,7 @@ def _totals(key: ById[Run]) -> Totals:
         moved_bytes=int(moved["payload_bytes"].sum()),
         executed_batches=int(slots["executed_batches"].sum()),
         unserved_batches=int(slots["unserved_batches"].sum()),
+        unselected_batches=unselected_batches([slots]),
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         bits=bits,
@@ -155,6 +159,11 @@ def over_seeds(study: Study, policy: str, name: str) -> Estimate | None:
     """Field ``name`` of Totals over the seeds of ``policy``; None when a seed lacks it."""
     values = [getattr(totals(run), name) for run in study.runs[policy].values()]
     return None if any(value is None for value in values) else estimate(values)
+
+
+def generates(study: Study) -> bool:
+    """Whether a run of the study generated tokens: else what counts those alone is EE again, and is left out."""
+    return any(totals(run).tokens_out for run in study)
 
 
 def lines_by_seed(study: Study, policy: str) -> dict[int, pd.DataFrame]:

@@ -13,6 +13,7 @@ from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.measures import checks, decision_counts, totals
 from experiments.report.node_names import named, node_names
 from experiments.report.read import Run, Study
+from experiments.wording import few
 
 NOT_LATE = 0.01
 """Share of a slot by which work may take longer without a word."""
@@ -35,12 +36,14 @@ def notices(study: Study) -> list[Notice]:
         *_estimates(study),
         *_failures(study),
         *_failed_requests(study),
+        *_unanswered(study),
         *_stale(study),
         *_not_switched(study),
         *_overruns(study),
         *_restarts(study),
         *_resumptions(study),
         *_work(study),
+        *_unselected(study),
         *_decisions(study),
         *_look_ahead(study),
         *_warnings(study),
@@ -80,12 +83,11 @@ def _losses(study: Study) -> list[Notice]:
         if len(dead):
             first = dead.groupby("node_id")["slot"].agg(["min", "count"])
             called = node_names(run.tables["nodes"])
-            names = ", ".join(
+            names = [
                 f"{called.get(str(node), node)} (from slot {int(row['min'])}, {int(row['count'])} slots)"
-                for node, row in first.head(12).iterrows()
-            )
-            more = f" and {len(first) - 12} more" if len(first) > 12 else ""
-            found.append(Notice("bad", "Lost nodes", f"{_where(run)}: {names}{more}"))
+                for node, row in first.iterrows()
+            ]
+            found.append(Notice("bad", "Lost nodes", f"{_where(run)}: {few(names, 12)}"))
         gaps = totals(run).unmetered_slots
         if gaps:
             share = units.percent(gaps / len(slots))
@@ -123,6 +125,8 @@ def _failed_requests(study: Study) -> list[Notice]:
         table = run.tables.get("requests")
         if table is None:
             continue
+        if "part" in table:  # prompts that were read for another node are answered there
+            table = table[~table["part"].eq("read")]
         failed = table[table["failed"].notna()]
         if len(failed):
             one = failed.iloc[0]
@@ -136,6 +140,28 @@ def _failed_requests(study: Study) -> list[Notice]:
                     f"{one['failed']}",
                 )
             )
+    return found
+
+
+def _unanswered(study: Study) -> list[Notice]:
+    """Turns of conversations that were lost with a node, and that no later slot answered."""
+    found = []
+    for run in study:
+        turns = run.metadata.get("unanswered_turns") or []
+        called = node_names(run.tables["nodes"])
+        names = [
+            f"turn {each['turn']} of conversation {each['conversation']} (slot {each['slot']}, user at "
+            f"{called.get(each['user_at'], each['user_at'])}, lost with "
+            f"{called.get(each['lost_node'], each['lost_node'])})"
+            for each in turns
+        ]
+        if turns:
+            text = (
+                f"{_where(run)}: {len(turns)} of {run.metadata['turns']} turns of conversations were lost with a node, "
+                f"and no later slot answered them: {few(names, between='; ')}. They are unserved. What they took is "
+                "waste where its reading came later, and in no total where none came."
+            )
+            found.append(Notice("bad", "Unanswered turns", text))
     return found
 
 
@@ -215,8 +241,7 @@ def _failures(study: Study) -> list[Notice]:
             f"{_where(run)}: {called.get(node, node)}, {count} slots: {reason}"
             for (node, reason), count in reasons.items()
         ]
-    shown = "; ".join(hit[:8]) + (f"; and {len(hit) - 8} more" if len(hit) > 8 else "")
-    return [Notice("warn", "Rounds continued without a node", shown)] if hit else []
+    return [Notice("warn", "Rounds continued without a node", few(hit, between="; "))] if hit else []
 
 
 def _resumptions(study: Study) -> list[Notice]:
@@ -229,12 +254,17 @@ def _resumptions(study: Study) -> list[Notice]:
             if lost is None:
                 found.append(Notice("info", "Resumed run", f"{text}, between two slots; nothing is lost."))
                 continue
+            but = (
+                ", but for turns of conversations that no later slot answered"
+                if "turns" in run.metadata
+                else ""
+            )
             found.append(
                 Notice(
                     "warn",
                     "Resumed run",
                     f"{text}. Slot {lost} was open: what its nodes answered is lost, readings that had not reached the "
-                    "books are missing, and its undone work counts against no limit.",
+                    f"books are missing, and its undone work counts against no limit{but}.",
                 )
             )
     return found
@@ -285,6 +315,34 @@ def _work(study: Study) -> list[Notice]:
             )
         )
     return found
+
+
+def _unselected(study: Study) -> list[Notice]:
+    """Policies and strategies that select nodes leave the work of the others out: totals then compare unequal work."""
+    done = {
+        policy: (
+            sum(totals(run).unselected_batches for run in runs.values()),
+            sum(totals(run).executed_batches for run in runs.values()),
+            sum(totals(run).emissions_g for run in runs.values()),
+        )
+        for policy, runs in study.runs.items()
+    }
+    if not any(left for left, _, _ in done.values()):
+        return []
+    shown = [
+        f"{style.policy_label(policy)}: {units.count(left)} of {units.count(left + executed)} batches"
+        + (f", {units.grams(grams / executed)} for each that was done" if executed else "")
+        for policy, (left, executed, grams) in done.items()
+    ]
+    return [
+        Notice(
+            "warn",
+            "Work not asked for",
+            f"{few(shown, 24, '; ')}. Nodes that are not selected do not work, and work that is not done emits "
+            "nothing: a lower total of such a policy is no saving. Compare grams for each batch that was done, or at "
+            "the same accuracy.",
+        )
+    ]
 
 
 def _decisions(study: Study) -> list[Notice]:

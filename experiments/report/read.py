@@ -18,11 +18,13 @@ from carbon_data.types import DataError
 from coordinator.policies import COMPARED
 from coordinator.tables.schema import Kind
 from experiments.report.older import as_today
+from experiments.report.unselected import unselected_batches
 from experiments.run_folder.failed import failure_of
 from experiments.run_folder.files import COMPARE, DONE, METADATA, SCENARIO, TIMINGS, table_file
 from experiments.run_folder.same_scenario import difference, scenario_facts
 from experiments.run_folder.tables import RUN_TABLES
 
+BASELINES = ("grid", "local")
 UNKNOWN = "unknown"
 """Zone of a node that never registered."""
 REQUIRED_METADATA = ("run_id", "name", "policy", "seed", "slot_s", "trace_step_s")
@@ -46,6 +48,11 @@ class Run:
     @property
     def seed(self) -> int:
         return int(self.metadata["seed"])
+
+    @property
+    def leaves_work_out(self) -> bool:
+        """Whether its policy or strategy selects nodes, and does not ask the others for their work."""
+        return unselected_batches([self.tables["slots"]]) > 0
 
     @property
     def slot_s(self) -> float:
@@ -126,15 +133,22 @@ class Study:
     @property
     def focus(self) -> str:
         """The policy in focus of the page: as chosen, else the user's own (``package.module:Name``), else DETA when it
-        was run; of several, or of the others, the one with the lowest emissions."""
+        was run; of several, or of the others, the one with the lowest emissions. Of policies beside GRID and LOCAL
+        those that did all work come before those that select nodes."""
         if self.in_focus in self.runs:
             return self.in_focus
         own = [policy for policy in self.runs if ":" in policy]
         if not own and "deta" in self.runs:
             return "deta"
+        several = own or list(self.runs)
+        whole = [
+            policy
+            for policy in several
+            if policy not in BASELINES and not any(run.leaves_work_out for run in self.runs[policy].values())
+        ]
         mean_g = {
             policy: sum(run.emissions_g for run in self.runs[policy].values()) / len(self.runs[policy])
-            for policy in own or self.runs
+            for policy in whole or several
         }
         return min(mean_g, key=lambda policy: (mean_g[policy], policy))
 

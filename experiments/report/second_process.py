@@ -47,7 +47,12 @@ class SecondProcess:
             return
         try:
             self._process = subprocess.Popen(
-                command(MODULE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+                command(MODULE),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                process_group=0,  # Ctrl-C is for who asks, also while this process still imports
             )
         except OSError as error:
             logger.warning("figures are drawn in one process: %s", error)

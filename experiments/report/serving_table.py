@@ -46,6 +46,7 @@ def requests(study: Study) -> Table | None:
         Column("joules_per_token", "J/token", units.joules),
         Column("grams_per_1000_tokens", "g/1,000 tokens", units.grams),
     )
+    generated = (Column("tree_generated_serving_bit_per_j", "generated tokens only", units.bits_per_joule),)
     generates = bool(shown["joules_per_token"].notna().any())
     note = (
         "Latency in slot time. Late: answered after the latency target. Energy: the nodes' application lines, and "
@@ -80,7 +81,7 @@ def requests(study: Study) -> Table | None:
             *known,
             *(per_token if generates else ()),
             Column("tree_serving_bit_per_j", "TREE, serving", units.bits_per_joule),
-            Column("tree_generated_serving_bit_per_j", "generated tokens only", units.bits_per_joule),
+            *(generated if shown["tokens_out_per_s"].any() else ()),
             Column("ee_serving_bit_per_j", "EE, serving", units.bits_per_joule),
         ),
         note=note,

@@ -124,7 +124,6 @@ def print_summary(study: Study, console: Console, *, report: Path | None = None)
     console.print(totals_table(study))
     for notice in notices(study):
         console.print(_notice_text(notice))
-    console.print(Text.assemble("folder: ", str(study.folder)), soft_wrap=True)
     for run in study:
         if (books := run.metadata.get("ledger")) is not None:
             name = "" if not study.is_comparison else f"{run.folder.name}, "
@@ -132,7 +131,9 @@ def print_summary(study: Study, console: Console, *, report: Path | None = None)
                 f"books: {name}{books['entries']} entries, head {books['head']}",
                 highlight=False,
                 soft_wrap=True,
+                style="dim",
             )
+    console.print(Text.assemble("folder: ", str(study.folder)), soft_wrap=True)
     if report is not None:
         console.print(Text.assemble("report: ", (str(report), "bold")), soft_wrap=True)
 

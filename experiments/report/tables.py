@@ -12,7 +12,7 @@ import pandas as pd
 from coordinator.tables.schema import SLEEP, SLEPT_BY_MODEL
 from experiments.report import style, units
 from experiments.report.measured import total_text
-from experiments.report.measures import checks, over_seeds, totals
+from experiments.report.measures import checks, generates, over_seeds, totals
 from experiments.report.read import Run, Study
 from protos.messages.terms import HOLDERS, Sleep
 
@@ -99,6 +99,7 @@ def policies(study: Study) -> Table:
             "sent_j",
             "moved_batches",
             "unserved_batches",
+            "unselected_batches",
             "accuracy",
             *TESTBED_RATIOS,
         ):
@@ -122,11 +123,13 @@ def policies(study: Study) -> Table:
         Column("sent_j", "transferred", units.joules),
         Column("moved_batches", "moved", units.count),
         Column("unserved_batches", "unserved", units.count),
+        Column("unselected_batches", "not asked for", units.count),
         Column("nodes_mean_g", "nodes alone", units.grams),
     ]
-    idle = {
-        key for key in ("curtailed_j", "sent_j", "moved_batches", "unserved_batches") if not frame[key].any()
-    }
+    counts = ("curtailed_j", "sent_j", "moved_batches", "unserved_batches", "unselected_batches")
+    idle = {key for key in counts if not frame[key].any()}
+    if not generates(study):
+        idle.add("tree_generated_testbed_bit_per_j")
     caption = "Totals of the replay" + (", means over seeds" if study.is_comparison else "")
     spreads = [units.spread(over_seeds(study, p, "emissions_g"), units.grams_scale) for p in study.policies]
     return Table(
@@ -167,6 +170,7 @@ def runs(study: Study) -> Table:
             Column("moved_batches", "moved", units.count),
             Column("moved_bytes", "moved data", units.data_bytes),
             Column("unserved_batches", "unserved", units.count),
+            Column("unselected_batches", "not asked for", units.count),
             Column("requests", "requests", units.count),
             Column("tokens_in", "tokens in", units.count),
             Column("tokens_out", "tokens out", units.count),

@@ -12,15 +12,16 @@ from experiments.report.functional import LABELS
 from experiments.report.headline_tables import REPRICED, network_text, unit_means
 from experiments.report.headline_tables import reductions as headline_reductions
 from experiments.report.measured import total_text
-from experiments.report.measures import over_seeds
+from experiments.report.measures import generates, over_seeds, totals
 from experiments.report.provenance import known_of
 from experiments.report.read import Study
 
+GENERATED = "tree_generated_testbed_bit_per_j"
 TERMINAL_FIELDS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("accuracy", "accuracy", units.percent),
     ("tree_testbed_bit_per_j", "TREE, testbed", units.bits_per_joule),
     ("energy_j", "energy", units.joules),
-    ("tree_generated_testbed_bit_per_j", "generated only", units.bits_per_joule),
+    (GENERATED, "generated only", units.bits_per_joule),
     ("moved_batches", "moved", units.count),
     ("sent_j", "transferred", units.joules),
 )
@@ -102,7 +103,8 @@ def totals_table(study: Study) -> FittingTable:
         table.add_column("regret", justify="right", no_wrap=True)
     if captured:
         table.add_column("captured", justify="right", no_wrap=True)
-    for _, label, _ in TERMINAL_FIELDS:
+    fields = [item for item in TERMINAL_FIELDS if item[0] != GENERATED or generates(study)]
+    for _, label, _ in fields:
         table.add_column(label, justify="right", no_wrap=True)
     for policy in study.policies:
         cells = [units.spread(over_seeds(study, policy, "emissions_g"), units.grams_scale)]
@@ -112,7 +114,7 @@ def totals_table(study: Study) -> FittingTable:
         if captured:
             value = gains[policy]
             cells.append(units.NO_VALUE if value is None else units.percent(value.mean))
-        for field, _, text in TERMINAL_FIELDS:
+        for field, _, text in fields:
             value = over_seeds(study, policy, field)
             cells.append(units.NO_VALUE if value is None else text(value.mean))
         table.add_row(style.policy_label(policy), *cells, style="green" if policy == _best(study) else None)
@@ -124,7 +126,11 @@ def _seeds_text(study: Study) -> str:
 
 
 def _best(study: Study) -> str | None:
-    """The policy of a comparison that emitted least."""
+    """The policy of a comparison that emitted least, of those that did all work."""
     if not study.is_comparison or len(study.policies) < 2:
         return None
-    return min(study.policies, key=lambda p: (over_seeds(study, p, "emissions_g").mean, p))  # type: ignore[union-attr]
+    every = {policy: [totals(run) for run in runs.values()] for policy, runs in study.runs.items()}
+    whole = [
+        p for p, ones in every.items() if not any(o.unselected_batches or o.unserved_batches for o in ones)
+    ]
+    return min(whole, key=lambda p: (sum(one.emissions_g for one in every[p]), p), default=None)

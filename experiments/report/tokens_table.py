@@ -18,6 +18,8 @@ PHASES = {"prefilled": "prefill_j", "decoded": "decode_j"}
 BITS_PER_BYTE = 8
 
 
+OTHER = (Column("other_wasted_j", "other waste", units.joules),)
+"""Where prompts or conversations went from node to node, in runs whose readings tell it."""
 SHARED = (
     Column("read_for_others", "read for others", units.count),
     Column("written_for_others", "answered after others", units.count),
@@ -66,6 +68,7 @@ def tokens(study: Study) -> Table | None:
             Column("first_token_p95_s", "p95", units.seconds),
             Column("token_gap_p50_s", "between tokens, p50", units.seconds),
             Column("wasted_j", "wasted", units.joules),
+            *(OTHER if "other_wasted_j" in frame else ()),
             Column("bytes_per_content_byte", "bytes per byte of text", units.count),
             *(SHARED if "same_text" in frame else ()),
         ),
@@ -74,7 +77,8 @@ def tokens(study: Study) -> Table | None:
             "window of the meter, divided by the server's own timings; the interval (95 %) is by how requests differ. "
             "Cached: of prompts, read before and not again. Decoded: tokens after an answer's first one, which comes "
             "out of reading the prompt. Grams are over all tokens read and generated. Wasted: of requests that "
-            "failed. Times run from arrival, in slot time. Every request is a row of requests.parquet."
+            "failed; other waste: answers gone through again, and caches tried in vain. Times run from arrival, in "
+            "slot time. Every request is a row of requests.parquet."
             + (NOTE_SHARED if "same_text" in frame else "")
         ),
         shown=shown,
@@ -85,9 +89,22 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
     table = run.tables.get("requests")
     if table is None or table.empty:
         return
+    other = _other_waste(run)
     parts = [(ALL, table), *((str(node), own) for node, own in table.groupby("node_id", sort=True))]
     for node, own in parts:
-        yield {"policy": run.policy, "seed": run.seed, "node_id": node, **_figures(own)}
+        of_node = {} if other is None else {"other_wasted_j": other.get(node, 0.0)}
+        yield {"policy": run.policy, "seed": run.seed, "node_id": node, **_figures(own), **of_node}
+
+
+def _other_waste(run: Run) -> dict[str, float] | None:
+    """Joules by node, and of all; None where there are none, or the run's version did not tell them."""
+    serving = run.tables.get("serving")
+    if serving is None or "other_wasted_j" not in serving or not serving["other_wasted_j"].fillna(0).any():
+        return None
+    found = {
+        str(node): float(each) for node, each in serving.groupby("node_id")["other_wasted_j"].sum().items()
+    }
+    return {**found, ALL: sum(found.values())}
 
 
 def _figures(rows: pd.DataFrame) -> dict[str, Any]:
@@ -99,7 +116,8 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     every = float((asked["tokens_cached"] + asked["tokens_prefilled"]).sum()) + sums.pop("tokens_out")
     found: dict[str, Any] = {
         "requests": len(answered),
-        "failed_requests": len(rows) - len(worked),
+        # A prompt that was not read for another node is read there: whether it is answered is that node's row.
+        "failed_requests": int(asked["failed"].notna().sum()),
         **_handed(rows),
         **sums,
         "grams_per_1000_tokens": 1000.0 * sums["operational_g"] / every if every else None,

@@ -179,6 +179,7 @@ def tree_table(study: Study) -> Table | None:
         + (f", {worth.answer_bits:g} bit an answer" if worth.answer_bits else "")
         for name, worth in (services or {}).items()
     )
+    generated = (Column("tree_generated_bit_per_j", "generated tokens only", units.bits_per_joule),)
     return Table(
         "tree",
         f"TREE by run, service, node and slot: {style.policy_label(focus.policy)}, seed {focus.seed}",
@@ -192,7 +193,7 @@ def tree_table(study: Study) -> Table | None:
             Column("tokens_out", "tokens out", units.count),
             Column("energy_j", "energy", units.joules),
             Column("tree_bit_per_j", "TREE (T1)", units.bits_per_joule),
-            Column("tree_generated_bit_per_j", "generated tokens only", units.bits_per_joule),
+            *(generated if frame["tokens_out"].any() else ()),
             Column("weighted_tree_bit_per_j", "weighted (T3)", units.bits_per_joule),
             Column("ee_bit_per_j", "EE", units.bits_per_joule),
         ),

@@ -12,6 +12,7 @@ from experiments.report.stats import Estimate
 NO_VALUE = "–"
 THIN = "\u202f"
 MINUS = "\u2212"
+INFINITE = "\u221e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Scale:
 
 def trimmed(value: float, digits: int = 3) -> str:
     """``number`` without zeros at the end: for settings, which are exact."""
-    text = number(value, digits)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text, e, exponent = number(value, digits).partition("e")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + e + exponent
 
 
 def missing(value: object) -> bool:
@@ -39,9 +40,11 @@ def missing(value: object) -> bool:
 
 def number(value: float, digits: int = 3) -> str:
     """``value`` to ``digits`` significant digits without exponent from 1e-4 to 1e9, thin spaces between
-    thousands."""
+    thousands; an infinite one as its sign."""
     if value == 0:
         return "0"
+    if math.isinf(value):
+        return INFINITE if value > 0 else f"{MINUS}{INFINITE}"
     size = math.floor(
         math.log10(abs(float(f"{value:.{digits - 1}e}")))
     )  # of the rounded value: 9.998 is 10.0

@@ -44,8 +44,6 @@ def trained_at_most(scenario: Scenario) -> int:
     return policy.most_of(nodes) if isinstance(policy, ClientsPerRound) else nodes
 
 
-PAIR_SLOTS = 10_000
-"""Pairs of nodes times slots of a plan that a horizon left open may have: half a second to a decision."""
 SLEEP_SLOTS = 6
 """Horizon left open where nodes may sleep: a mixed-integer plan of a day takes minutes (policies.optimised)."""
 
@@ -63,15 +61,14 @@ def horizon_slots(scenario: Scenario) -> int:
     if scenario.coordinator.horizon_slots is not None:
         return scenario.coordinator.horizon_slots
     nodes = sum(spec.count for spec in scenario.nodes)
-    quick = max(PAIR_SLOTS // max(nodes * (nodes - 1), 1), 1)
+    deadline, may_sleep = scenario.limits.deadline_slots, scenario.limits.may_sleep
     # Within: it brings scipy, and a board that is calibrated has none.
-    from coordinator.market.wide.decide import WIDE_FROM
+    from coordinator.policies.optimised import quick_slots
 
-    if nodes >= WIDE_FROM:  # the hub form: work that may wait needs a plan that looks as far
-        quick = max(quick, scenario.limits.deadline_slots + 1)
+    quick = quick_slots(nodes, deadline, may_sleep, takes(scenario.policy, "plans_per_day"))
     most = [day_slots(scenario), max(slots, 1), quick]
-    if scenario.limits.may_sleep:
-        most.append(max(SLEEP_SLOTS, scenario.limits.deadline_slots + 1))
+    if may_sleep:
+        most.append(max(SLEEP_SLOTS, deadline + 1))
     return min(most)
 
 

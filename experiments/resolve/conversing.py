@@ -17,6 +17,7 @@ from edge_node.config import BoardConfig, ConversationConfig, InferenceConfig, L
 from edge_node.energy.power_model import PowerModel
 from edge_node.language.shape import Shape
 from edge_node.language.step_cost import prefill_cost
+from edge_node.serving.request_joules import MOST_ANSWER_BYTES
 from edge_node.tasks.none import LANGUAGE
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import follows_users
@@ -32,6 +33,8 @@ MOVES, TIMES = 0xC0, 0xC1
 """Beside the seed: streams of randomness of their own, for where users go and for when they ask."""
 USERS, TURNS = 1, 4
 """Where the scenario does not say."""
+TOKEN_BYTES = 3
+"""Of a token in a reading, at most: models have vocabularies of fewer than 2^21 tokens."""
 NOT_WITH = ("batches_per_slot", "requests_per_batch", "max_wait_s", "requests_per_s", "load_fraction")
 """Keys of ``[inference]`` that say how many requests come, or which share a batch: each turn is a batch."""
 
@@ -210,8 +213,31 @@ def _timed(turns: Sequence[Turn], slot_s: float, seed: int) -> list[Turn]:
 
 
 def busiest_turns(turns: Sequence[Turn]) -> int:
-    """Most turns of a node's users in a slot."""
-    return max(Counter((turn.slot, turn.owner) for turn in turns).values())
+    """Most turns that a node may answer in a slot."""
+    return max(_by_slot_and_node(turns).values())
+
+
+def _by_slot_and_node(turns: Sequence[Turn]) -> Counter[tuple[int, int]]:
+    """Turns that a node may answer: by the node that has the conversation, or where the user is."""
+    return Counter((turn.slot, node) for turn in turns for node in {turn.owner, turn.at})
+
+
+def _refuse_long_answers(
+    scenario: Scenario, turns: Sequence[Turn], answer_tokens: int, names: Sequence[str]
+) -> None:
+    """Raises UsageError for answers that a reading may have no room for: the ledger would lack them."""
+    (slot, node), most = max(_by_slot_and_node(turns).items(), key=lambda item: item[1])
+    size = most * answer_tokens * TOKEN_BYTES
+    if size <= MOST_ANSWER_BYTES:
+        return
+    with scenario.at("task", "llm", "conversations"):
+        raise UsageError(
+            f"{names[node]} may answer {most} turns in slot {slot}, with {answer_tokens} tokens each: up to {size} "
+            f"bytes of answers, and a reading brings {MOST_ANSWER_BYTES} to the ledger, from which conversations go on "
+            f"after a kill. At most {MOST_ANSWER_BYTES // (answer_tokens * TOKEN_BYTES)} turns of this length may come "
+            "together at a node in a slot: lower users or inference.answer_tokens, raise every_slots, or give more "
+            "nodes"
+        )
 
 
 def with_turns(
@@ -236,6 +262,7 @@ def with_turns(
                 f"the longest conversation has {longest} tokens of prompt and {told.answer_tokens} of answer, the "
                 f"context {language.context_tokens}: raise task.llm.context_tokens, or lower turns or tokens"
             )
+    _refuse_long_answers(scenario, turns, told.answer_tokens, names)
     mean = round(sum(told.prompt_tokens(turn.turn) for turn in turns) / len(turns))
     whole = language.model_copy(update={"longest_tokens": longest, "prompt_tokens": mean})
     inference, languages = [], []

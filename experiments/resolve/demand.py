@@ -173,7 +173,8 @@ def _wanted(
             f"demand of {power_w.max():g} W in slot {int(power_w.argmax())}; board {board.name} draws at most "
             f"{model.dynamic_w:g} W above its static power (busy_w - static_w): lower peak_w, or give a larger board"
         )
-    return np.asarray(power_w * length_s / model.compute_j(flop))
+    with np.errstate(over="ignore"):  # too many batches, also infinitely many, are refused by their number
+        return np.asarray(power_w * length_s / model.compute_j(flop))
 
 
 def _whole(wanted: NDArray[np.float64]) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from edge_node.tasks.none import WITHOUT_TASK
 from experiments.errors import UsageError
 from experiments.scenario.model import GPU_METER, Scenario
 from experiments.scenario.names import node_name
+from experiments.wording import few
 
 CPU = "cpu"
 SHOWN = 5
@@ -47,9 +48,8 @@ def check_devices(scenario: Scenario, entries: tuple[int, ...]) -> None:
             find_device(device)
         except DeviceError as error:
             names = [node_name(k, len(entries)) for k in own]
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             with scenario.at(*place):
-                raise UsageError(f"{', '.join(names[:SHOWN])}{more}: {error}") from error
+                raise UsageError(f"{few(names, SHOWN)}: {error}") from error
     _refuse_shared_counter(scenario, entries)
 
 
@@ -61,7 +61,7 @@ def _refuse_shared_counter(scenario: Scenario, entries: tuple[int, ...]) -> None
             names = [node_name(k, len(entries)) for k, each in enumerate(meters) if each == meter]
             with scenario.at("nodes"):
                 raise UsageError(
-                    f"{', '.join(names[:SHOWN])} would all read the counter of one GPU ({meter}), and its joules would "
+                    f"{few(names, SHOWN)} would all read the counter of one GPU ({meter}), and its joules would "
                     'be booked for each of them: give meter = "modelled", or device = "cuda" to one node alone'
                 )
 

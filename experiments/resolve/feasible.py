@@ -10,6 +10,7 @@ from coordinator.simulator.regret import PAIRWISE_AT_MOST, NoBoundError, oracle_
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits
 from experiments.resolve.foresight import whole_run
+from experiments.resolve.slot_length import work_keys
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def refuse_impossible(resolved: Resolved, busy_s: list[float]) -> None:
         raise UsageError(
             f"infeasible: under policy {scenario.policy} no plan does all work by its deadline. In conflict: "
             f"{describe(found)}. {resolved.node_ids[worst]} needs {busy_s[worst]:.3g} s for its own work of a slot of "
-            f"{resolved.slot_s:.3g} s. Lengthen time.slot_s; or lower task.batches_per_slot, task.local_epochs, "
-            "task.batch_size or inference.batches_per_slot; or, with a policy that moves work, raise "
+            f"{resolved.slot_s:.3g} s. Lengthen time.slot_s; or lower {work_keys(scenario)}; or, with a policy that "
+            "moves work, raise "
             "limits.offload_cap_fraction, limits.deadline_slots or board.storage_bytes"
         )
 

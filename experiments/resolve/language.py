@@ -32,6 +32,9 @@ INFERENCE_KEYS = ("prompt_tokens", "answer_tokens", "shared_tokens", "tokens_fra
 MAX_REQUESTS_PER_SLOT = 1000
 """That may come together at one node on average: a reading names every request, and has 256 KiB at most."""
 
+MOST_COST = 1e9
+"""Joules or seconds of a request (choice): thirty years."""
+
 
 def serves_language(scenario: Scenario) -> bool:
     return scenario.task.name == LANGUAGE
@@ -131,6 +134,8 @@ def language_of(scenario: Scenario) -> LanguageConfig:
                 f"prompts of {config.prompt_tokens} and answers of {config.answer_tokens} tokens do not fit the "
                 f"context of {config.context_tokens}: shorten them, or raise task.llm.context_tokens"
             )
+    if asked.arrivals != "trace":
+        _require_costs(scenario, config)
     refuse_without_memory(scenario, config, found.path)
     return config.model_copy(update={"longest_tokens": config.prompt_tokens})
 
@@ -147,6 +152,19 @@ def _costs(scenario: Scenario, model: ModelFile) -> TokenCosts | None:
             raise UsageError(str(error)) from error
 
 
+def _require_costs(scenario: Scenario, config: LanguageConfig) -> None:
+    """Raises UsageError for calibrated costs by which the mean request takes nothing, or more than can be."""
+    prompt, answer = config.prompt_tokens, config.answer_tokens
+    told = calibrated_cost(config.costs, prompt, answer, 1)
+    if told is not None and not (0 < told.joules <= MOST_COST and 0 < told.seconds <= MOST_COST):
+        with scenario.at("task", "llm", "costs"):
+            raise UsageError(
+                f"by {scenario.task.llm.costs} a request of {prompt} tokens in and {answer} out takes {told.joules:g} "
+                f"J and {told.seconds:g} s; allowed are more than 0 and up to {MOST_COST:g} of either: calibrate "
+                "again, at lengths like these"
+            )
+
+
 @lru_cache(maxsize=8)
 def _shape(model: ModelFile) -> Shape:
     """Read once a process: a vocabulary takes a second."""
@@ -161,10 +179,15 @@ def request_flop(config: LanguageConfig) -> float:
     )
 
 
-def request_s(config: LanguageConfig, board: BoardConfig) -> float:
-    """Seconds of a board for the mean request: by the calibrated costs where there are any, else counted."""
-    told = calibrated_cost(config.costs, config.prompt_tokens, config.answer_tokens, 1)
-    return request_flop(config) / board.effective_flop_per_s if told is None else told.seconds
+def request_s(config: LanguageConfig, board: BoardConfig, requests_per_batch: int) -> float:
+    """Seconds of a board for the mean request of a full batch, as nodes register them: by the calibrated costs where
+    there are any, else counted. Requests that are answered at once share their steps."""
+    told = calibrated_cost(
+        config.costs, config.prompt_tokens, config.answer_tokens, requests_per_batch, config.at_once
+    )
+    if told is None:
+        return request_flop(config) / board.effective_flop_per_s
+    return told.seconds / requests_per_batch
 
 
 def with_lengths(
@@ -173,6 +196,7 @@ def with_lengths(
     """Every node's configuration with the lengths of its own requests, where a trace has them. Raises UsageError for
     requests that the context has no room for."""
     if not any(each.lengths for each in requests):
+        _require_costs(scenario, config)
         return (config,) * len(requests)
     every = np.array([pair for each in requests for pair in each.lengths])
     longest = every.sum(axis=1)
@@ -192,6 +216,7 @@ def with_lengths(
             "answer_tokens": mean_out,
         }
     )
+    _require_costs(scenario, whole)
     return tuple(whole.model_copy(update={"lengths": each.lengths}) for each in requests)
 
 
@@ -217,7 +242,7 @@ def language_seconds(
     by_second = spec.requests_per_s is not None or spec.load_fraction is not None
     by_second = by_second or spec.arrivals in ("trace", "conversations")
     requests = 0 if by_second else spec.batches_per_slot * spec.requests_per_batch
-    return [requests * request_s(config, board) for board in boards]
+    return [requests * request_s(config, board, spec.requests_per_batch) for board in boards]
 
 
 def model_origin(config: LanguageConfig) -> str:
@@ -225,14 +250,19 @@ def model_origin(config: LanguageConfig) -> str:
     return f"{Path(config.path).name or config.model}, sha256 {config.sha256[:12]}"
 
 
-def check_request_count(scenario: Scenario, mean_per_slot: float) -> None:
-    """Raises UsageError for more requests than a reading can name. ``mean_per_slot``: of the busiest node; under a
-    policy that moves work those of all nodes may come together at one."""
+def check_request_count(scenario: Scenario, by_slot: Sequence[Sequence[float]]) -> None:
+    """Raises UsageError for more requests than a reading can name. ``by_slot``: of every slot, the mean number of each
+    node's requests; a policy that moves work may bring the other nodes' share of limits.offload_cap_fraction to one."""
     moves = chosen_traits(scenario).restrictions.offloading
-    together = mean_per_slot * (scenario.node_count if moves else 1)
+    share = scenario.limits.offload_cap_fraction if moves else 0.0
+    refuse_requests(max(max(own) + share * (sum(own) - max(own)) for own in by_slot))
+
+
+def refuse_requests(together: float) -> None:
+    """Raises UsageError for more requests at one node in one slot than a reading can name."""
     if together > MAX_REQUESTS_PER_SLOT:
         raise UsageError(
             f"about {together:.4g} requests could come together at a node in one slot; of a language model allowed are "
             f"up to {MAX_REQUESTS_PER_SLOT}, for every one is in the ledger: lower batches_per_slot, "
-            "requests_per_batch, requests_per_s or load_fraction, or shorten time.slot_s"
+            "requests_per_batch, requests_per_s, load_fraction or users, or shorten time.slot_s"
         )

@@ -45,7 +45,7 @@ def _refuse(scenario: Scenario, task: Task) -> None:
     if scenario.fleet.kind == "virtual":
         raise UsageError(
             'models of nodes\' own need nodes that remember them, and with kind = "virtual" nodes are rows of arrays; '
-            'give fleet.kind = "inprocess" or "ray"'
+            'give fleet.kind = "inprocess", "ray" or "daemons"'
         )
     if strategy in PERSONAL and scenario.stages.recycling:
         raise UsageError(

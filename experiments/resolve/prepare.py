@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -111,7 +111,7 @@ def describe(resolved: Resolved) -> dict[str, str]:
         **({} if set(resolved.devices) == {CPU} else {"computes on": described(resolved.devices)}),
         "also served": ", ".join(_service(each) for each in resolved.scenario.inference.services)
         or "nothing",
-        "batches a node and slot": ", ".join(str(n) for n in facts["batches_per_node_and_slot"]),
+        **_work(resolved, facts),
         **{f"board {name}": text for name, text in _boards(resolved).items()},
         **{f"factor {name}": text for name, text in _factors(resolved).items()},
         "highest harvest": _range(facts["harvest_peak_w"], "W"),
@@ -119,6 +119,18 @@ def describe(resolved: Resolved) -> dict[str, str]:
         "intensity": str(next(o["source"] for k, o in resolved.origins.items() if k.startswith("intensity"))),
         "forecast": _forecast(resolved),
         **{f"polled: {signal}": what for signal, what in resolved.polled.items()},
+    }
+
+
+def _work(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Batches that nodes' work is in, and the requests to a language model."""
+    batches = ", ".join(str(n) for n in facts["batches_per_node_and_slot"])
+    if (requests := facts["requests"]) is None:
+        return {"batches a node and slot": batches}
+    mean = requests / (len(resolved.node_specs) * len(resolved.stages))
+    return {
+        "batches a node and slot": f"{batches} in the fullest slot",
+        "requests": f"{requests} in the run, {mean:.3g} a node and slot on average",
     }
 
 

@@ -12,6 +12,8 @@ from edge_node.tasks.state import buffers_of
 from experiments.errors import UsageError
 from experiments.resolve.chosen_policy import chosen_traits, trained_at_most
 from experiments.resolve.demand import learns_nothing
+from protos.masking.masks import LARGEST
+from protos.masking.party import LEAST_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 MEANS = ("fedavg", "fedprox", "fedbn", "fedper", "ditto")
 """Strategies that take a weighted mean and nothing else."""
-LEAST_MASKED = 3
-"""Nodes of a sum that hides them from each other."""
+DEVIATIONS = 7.0
+"""[C] Normal numbers are beyond so many standard deviations once in 4e11: no node of a run meets one."""
 MOST_NOISE = 10.0
 """[C] Standard deviation of noise in a value. Weights are far below 1: a model learns nothing under a tenth of it, and
 convolutions leave the range of float32."""
@@ -48,7 +50,7 @@ def _obstacle(scenario: Scenario) -> str:
     if scenario.fleet.kind == "virtual":
         return (
             'kind = "virtual" trains rows of arrays and sends no update that could be protected; give fleet.kind = '
-            '"inprocess" or "ray"'
+            '"inprocess", "ray" or "daemons"'
         )
     if task.strategy not in MEANS:
         return f"strategy {task.strategy!r} takes no plain mean; allowed are {', '.join(MEANS)}"
@@ -62,10 +64,10 @@ def _obstacle(scenario: Scenario) -> str:
             f"set "
             "limits.offload_cap_fraction = 0"
         )
-    if spec.secure_aggregation and (clients := trained_at_most(scenario)) < LEAST_MASKED:
+    if spec.secure_aggregation and (clients := trained_at_most(scenario)) < LEAST_NODES:
         of_policy = f" in a round, and policy {scenario.policy} chooses {clients} of {scenario.node_count}"
         return (
-            f"of a sum of {clients} updates a node can work out the other; secure_aggregation needs {LEAST_MASKED} "
+            f"of a sum of {clients} updates a node can work out the other; secure_aggregation needs {LEAST_NODES} "
             f"nodes or more{of_policy if clients < scenario.node_count else ''}: give more nodes"
             + (" or policy_options.clients" if clients < scenario.node_count else "")
         )
@@ -80,7 +82,20 @@ def _obstacle(scenario: Scenario) -> str:
             f"{size:g} in every value of an update; allowed is {MOST_NOISE:g}, far beyond weights and what a model "
             "learns with: lower noise_multiplier, or clipping_norm, on which epsilon does not depend"
         )
-    return ""
+    return _beyond_the_ring(spec)
+
+
+def _beyond_the_ring(spec: PrivacySpec) -> str:
+    """Where noise takes values of an update beyond what can be sent under masks."""
+    scale = spec.noise_multiplier * spec.clipping_norm
+    largest = spec.clipping_norm + DEVIATIONS * scale
+    if spec.kind != "local" or not spec.secure_aggregation or largest <= LARGEST:
+        return ""
+    return (
+        f"noise of {scale:g} (noise_multiplier times clipping_norm) takes values of an update of norm "
+        f"{spec.clipping_norm:g} up to {largest:g}, and under masks {LARGEST:g} can be sent: lower clipping_norm, on "
+        "which epsilon does not depend, or noise_multiplier"
+    )
 
 
 def privacy_of(scenario: Scenario, task: Task, personal: PersonalConfig | None) -> PrivacyConfig | None:
@@ -100,6 +115,7 @@ def privacy_of(scenario: Scenario, task: Task, personal: PersonalConfig | None) 
     return PrivacyConfig(
         clipping_norm=spec.clipping_norm if private else None,
         noise_multiplier=spec.noise_multiplier if spec.kind == "local" else 0.0,
+        server_noise_multiplier=spec.noise_multiplier if spec.kind == "central" else 0.0,
         seeded=spec.seeded,
         equal_weights=private,
         masked=spec.secure_aggregation,

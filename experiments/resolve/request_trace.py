@@ -15,6 +15,8 @@ from experiments.errors import UsageError
 
 AZURE = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 """Columns of the traces of Azure's language models, 2023 and 2024 (github.com/Azure/AzurePublicDataset)."""
+MOST_TOKENS = 1_000_000_000
+"""Of a prompt or an answer (choice): far above every model's context."""
 OURS = ("arrival_s", "tokens_in", "tokens_out")
 
 
@@ -62,9 +64,15 @@ def within(requests: Requests, end_s: float) -> Requests:
 def _times(path: Path, table: Table) -> NDArray[np.float64]:
     if AZURE[0] in table.columns:
         try:
-            stamps = pd.to_datetime(table.frame[AZURE[0]], utc=True)
+            # A whole second has no fraction in the traces of 2024.
+            stamps = pd.to_datetime(table.frame[AZURE[0]], utc=True, format="ISO8601")
         except (ValueError, TypeError) as error:
             raise UsageError(f"{path}: {AZURE[0]} holds something that is no time: {error}") from error
+        if stamps.isna().any():
+            row = int(stamps.isna().to_numpy().argmax())
+            raise UsageError(
+                f"{path}: {AZURE[0]} is empty in row {row}; give every request its time, or remove the row"
+            )
         return np.asarray((stamps - stamps.min()).dt.total_seconds(), dtype=float)
     if OURS[0] not in table.columns:
         raise UsageError(
@@ -87,8 +95,10 @@ def _lengths(path: Path, table: Table, fraction: float) -> NDArray[np.int64] | N
             f"{path} has {have[0]} and lacks {(set(names) - set(have)).pop()}; give both or neither"
         )
     counts = np.stack([table.numbers(name) for name in names], axis=1)
-    if not (np.isfinite(counts) & (counts >= 0)).all():
-        raise UsageError(f"{path}: {' or '.join(names)} holds something that is no count >= 0")
+    if not (np.isfinite(counts) & (counts >= 0) & (counts <= MOST_TOKENS)).all():
+        raise UsageError(
+            f"{path}: {' or '.join(names)} holds something that is no count from 0 to {MOST_TOKENS:,}"
+        )
     return np.maximum(1, np.rint(counts * fraction)).astype(np.int64)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ from edge_node.tasks.build import build_workload
 from edge_node.tasks.registry import configured_task
 from experiments.errors import RunError, UsageError
 from experiments.resolve.conversing import busiest_turns, turns_of, with_turns
-from experiments.resolve.language import check_request_count, request_s, with_lengths
+from experiments.resolve.language import check_request_count, refuse_requests, request_s, with_lengths
 from experiments.resolve.request_trace import read_requests, within
 from experiments.resolve.tasks import service_task
 from experiments.scenario.names import node_name
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
+    from experiments.progress import Watch
     from experiments.scenario.model import Scenario
     from experiments.scenario.places import NodeSpec
     from experiments.scenario.work import InferenceSpec, ServiceSpec
@@ -40,6 +42,7 @@ def node_inference(
     task: TaskConfig,
     slot_s: float,
     language: LanguageConfig | None = None,
+    watch: Watch | None = None,
 ) -> tuple[tuple[InferenceConfig, ...], tuple[LanguageConfig | None, ...]]:
     """Configuration of every node's requests, and of the language model that answers them.
 
@@ -64,11 +67,11 @@ def node_inference(
     if spec.arrivals == "batches":
         found = [common] * len(specs)
         if language is not None:
-            check_request_count(scenario, spec.batches_per_slot * spec.requests_per_batch)
+            check_request_count(scenario, [[spec.batches_per_slot * spec.requests_per_batch] * len(specs)])
     elif spec.arrivals == "conversations":
         assert language is not None  # refused elsewhere
         turns = turns_of(scenario, node_names(len(specs)), stages, slot_s)
-        check_request_count(scenario, busiest_turns(turns))
+        refuse_requests(busiest_turns(turns))
         return with_turns(scenario, common, language, turns, node_names(len(specs)))
     elif spec.arrivals == "trace":
         assert spec.path is not None
@@ -91,11 +94,13 @@ def node_inference(
             requests = [within(each, served_s) for each in requests]
             languages = with_lengths(scenario, language, requests)
             slots = stages.count(Stage.APPLICATION)
-            check_request_count(scenario, max(len(each.times_s) for each in requests) / slots)
+            check_request_count(scenario, [[len(each.times_s) / slots for each in requests]])
     else:
         full = spec.batches_per_slot * spec.requests_per_batch / slot_s
         flop = [
-            None if language is None else request_s(language, board) * board.effective_flop_per_s
+            None
+            if language is None
+            else request_s(language, board, spec.requests_per_batch) * board.effective_flop_per_s
             for _, board in nodes
         ]
         rates = [
@@ -104,7 +109,9 @@ def node_inference(
         ]
         _refuse_floods(rates, slot_s, "lower batches_per_slot, requests_per_s or load_fraction")
         if language is not None:
-            check_request_count(scenario, max(max(each) for each in rates) * slot_s)
+            check_request_count(
+                scenario, [[rate * slot_s for rate in of_slot] for of_slot in zip(*rates, strict=True)]
+            )
         found = [common.model_copy(update={"arrivals": "poisson", "rate_per_s": each}) for each in rates]
     if not spec.services:
         return tuple(found), languages
@@ -118,7 +125,36 @@ def node_inference(
         with scenario.at("inference", "services", k):
             rates = [inference.services[k].rate_per_s for inference in with_services]
             _refuse_floods(rates, slot_s, "lower requests_per_s or load_fraction")
-    return _planned(with_services, task, stages, slot_s, scenario.seed), languages
+    return _planned(with_services, task, stages, slot_s, scenario.seed, watch), languages
+
+
+def planned_load(
+    inference: Sequence[InferenceConfig],
+    slot_s: float,
+    stages: Sequence[Stage],
+    seed: int,
+    watch: Watch | None = None,
+) -> tuple[tuple[int, ...], int]:
+    """(N,) batches that each node's requests form in its fullest slot; requests of all nodes in the run."""
+    fullest, requests = [], 0
+    for plan in _plans(inference, slot_s, stages, seed, watch):
+        fullest.append(max(plan.released, default=0))
+        requests += len(plan.arrival_s)
+    return tuple(fullest), requests
+
+
+def _plans(
+    inference: Sequence[InferenceConfig],
+    slot_s: float,
+    stages: Sequence[Stage],
+    seed: int,
+    watch: Watch | None,
+) -> Iterator[RequestPlan]:
+    """Of every node, one after the other: all of them at once may not fit into memory."""
+    slots = len(inference) * len(stages)
+    for place, each in enumerate(inference):
+        told = None if watch is None else partial(_told, watch, place * len(stages), slots)
+        yield RequestPlan.make(each, slot_s, stages, seed, place, told)
 
 
 def node_names(nodes: int) -> list[str]:
@@ -152,11 +188,16 @@ def _service(
 
 
 def _planned(
-    nodes: Sequence[InferenceConfig], task: TaskConfig, stages: Sequence[Stage], slot_s: float, seed: int
+    nodes: Sequence[InferenceConfig],
+    task: TaskConfig,
+    stages: Sequence[Stage],
+    slot_s: float,
+    seed: int,
+    watch: Watch | None,
 ) -> tuple[InferenceConfig, ...]:
     """Every node plans with the fleet's mean batch: where several services mix, a node whose users happen to request
     more of the expensive one would otherwise look like an expensive place to run any batch."""
-    plans = [RequestPlan.make(inference, slot_s, stages, seed, i) for i, inference in enumerate(nodes)]
+    plans = list(_plans(nodes, slot_s, stages, seed, watch))
     sizes = [nodes[0].requests_per_batch, *(service.requests_per_batch for service in nodes[0].services)]
     costs = [
         build_workload(config, nodes[0].model_copy(update={"requests_per_batch": size})).cost(
@@ -172,6 +213,10 @@ def _planned(
         "planned_down_bytes_per_batch": mean.down_bytes,
     }
     return tuple(inference.model_copy(update=planned) for inference in nodes)
+
+
+def _told(watch: Watch, before: int, slots: int, slot: int) -> None:
+    watch("requests of nodes, by slot", before + slot, slots)
 
 
 def mean_per_s(

@@ -6,6 +6,8 @@ A zone, trace, task or board that cannot provide the scenario's data is refused 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from carbon_data.types import DataError
 from coordinator.policies.registry import resolve as find_policy
 from edge_node.energy.transport import load_transport
@@ -38,7 +40,7 @@ from experiments.resolve.network_factor import network_factor
 from experiments.resolve.operating_points import with_points
 from experiments.resolve.overfull import refuse_overfull
 from experiments.resolve.privacy import check_privacy
-from experiments.resolve.requests import node_inference
+from experiments.resolve.requests import node_inference, planned_load
 from experiments.resolve.resolved import Resolved
 from experiments.resolve.served import check_serving, with_serving
 from experiments.resolve.sleep import check_sleep
@@ -53,11 +55,15 @@ from experiments.resolve.work import app_work, counted_work, language_work, lear
 from experiments.scenario.model import Scenario
 from experiments.scenario.strategies import check_strategy
 
+if TYPE_CHECKING:
+    from experiments.progress import Watch
 
-def resolve(scenario: Scenario) -> Resolved:
-    """Resolve all names of the scenario. Raises UsageError or DataError before anything starts."""
+
+def resolve(scenario: Scenario, watch: Watch | None = None) -> Resolved:
+    """Resolve all names of the scenario. ``watch`` is told of parts that take long. Raises UsageError or DataError
+    before anything starts."""
     try:
-        return _resolve(scenario)
+        return _resolve(scenario, watch)
     except (UsageError, DataError):
         raise
     except (ValueError, FileNotFoundError) as error:
@@ -65,15 +71,15 @@ def resolve(scenario: Scenario) -> Resolved:
         raise UsageError(str(error)) from error
 
 
-def resolve_single(scenario: Scenario) -> Resolved:
+def resolve_single(scenario: Scenario, watch: Watch | None = None) -> Resolved:
     """Likewise for a run of this policy alone. Refuses a policy that has no users to follow: beside others, in a
     comparison, it is warned of."""
-    resolved = resolve(scenario)
+    resolved = resolve(scenario, watch)
     refuse_follow(scenario)
     return resolved
 
 
-def _resolve(scenario: Scenario) -> Resolved:
+def _resolve(scenario: Scenario, watch: Watch | None) -> Resolved:
     with scenario.at("policy"):
         find_policy(scenario.policy)
         given, scenario = scenario, with_serving(scenario)
@@ -108,7 +114,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         work = learned_work(scenario, boards)
     task, work_s, slot_s = work.task, work.seconds, work.slot_s
     with scenario.at("time", "slot_s"):
-        check_slot(slot_s)
+        check_slot(scenario, slot_s)
     check_devices(scenario, entries)
     check_meters(scenario, entries, boards, slot_s)
     check_sleep(scenario, boards)
@@ -117,7 +123,7 @@ def _resolve(scenario: Scenario) -> Resolved:
     intervals = len(stages) + known_slots(scenario)
     zones, origins = zone_traces(scenario, intervals)
     check_accounting(scenario, zones, len(stages))
-    harvests, harvest_origins = harvest_traces(scenario, entries, intervals)
+    harvests, harvest_origins = harvest_traces(scenario, entries, intervals, watch)
     check_harvest_meters(scenario, entries, harvests)
     batteries = tuple(battery_of(scenario, spec.battery or scenario.battery, slot_s) for spec in specs)
     check_battery_meters(scenario, entries, batteries, slot_s)
@@ -126,9 +132,14 @@ def _resolve(scenario: Scenario) -> Resolved:
     with scenario.at("network", "net_low_j_per_byte"):
         network = network_factor(scenario.network, transport)
     with scenario.at("inference"):
-        inference, languages = node_inference(scenario, specs, stages, boards, task, slot_s, work.language)
+        inference, languages = node_inference(
+            scenario, specs, stages, boards, task, slot_s, work.language, watch
+        )
         if work.language is not None and scenario.time.clock == "wall":
             refuse_overfull(scenario, boards, inference, languages, slot_s, stages)
+        batches, requests = work.batches, None
+        if work.language is not None:
+            batches, requests = planned_load(inference, slot_s, stages, scenario.seed, watch)
     resolved = Resolved(
         scenario=given,
         slot_s=slot_s,
@@ -142,7 +153,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         network=network,
         task=task,
         recycling=work.recycling,
-        batches_per_node=work.batches,
+        batches_per_node=batches,
         demands=work.demands,
         inference=inference,
         data_used=task.data,
@@ -152,6 +163,7 @@ def _resolve(scenario: Scenario) -> Resolved:
         made=made_metadata(scenario),
         app=work.app,
         languages=languages,
+        planned_requests=requests,
     )
     with scenario.at("time", "slot_s"):
         refuse_impossible(resolved, busiest_s(scenario, stages, work_s))

@@ -32,10 +32,12 @@ from experiments.resolve.chosen_policy import (
 )
 from experiments.resolve.conversing import coordinator_turns, nobody_to_follow, uncalibrated
 from experiments.resolve.devices import served_on
+from experiments.resolve.in_flight import payloads
 from experiments.resolve.listen import open_listeners
 from experiments.resolve.live import live_config, polled
 from experiments.resolve.made import BOARDS_KEY, FACTORS_KEY
 from experiments.resolve.network_factor import NetworkFactor
+from experiments.resolve.nobody_asks import nobody_asks
 from experiments.resolve.sleep import nobody_sleeps, node_sleep
 from experiments.resolve.traces import (
     no_harvest,
@@ -73,6 +75,7 @@ class Resolved:
     task: TaskConfig
     recycling: TaskConfig | None
     batches_per_node: tuple[int, ...]
+    """Of a development slot; of a language model and without learning, of the fullest."""
     demands: tuple[DemandConfig | None, ...]
     """Where nothing is learned: every node's work; else None for each."""
     inference: tuple[InferenceConfig, ...]
@@ -87,6 +90,8 @@ class Resolved:
     """A user's Flower app; its rounds are then the demands."""
     languages: tuple[LanguageConfig | None, ...] = ()
     """Of every node, the language model that it serves; None where there is none."""
+    planned_requests: int | None = None
+    """To a language model in the run, at all nodes; None where none is served."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -102,6 +107,8 @@ class Resolved:
             *measured_rounds(self.scenario, self.meters),
             *uncalibrated(self.scenario),
             *nobody_to_follow(self.scenario),
+            *nobody_asks(self.scenario, self.inference, self.stages, self.slot_s),
+            *payloads(self.scenario, self.boards, self.batches_per_node),
         )
         if self.slot_s <= step_s:
             return found
@@ -317,6 +324,7 @@ class Resolved:
             "data_used": self.data_used,
             "services": [service.label for service in scenario.inference.services],
             "batches_per_node_and_slot": sorted(set(self.batches_per_node)),
+            "requests": self.planned_requests,
             "boards": self.made.get(BOARDS_KEY, {}),
             "own_factors": self.made.get(FACTORS_KEY, {}),
             "harvest_peak_w": [max(harvest.power_w) for harvest in self.harvests],

@@ -12,10 +12,8 @@ from experiments.errors import UsageError
 from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 from experiments.scenario.places import NodeSpec, SleepSpec
+from experiments.wording import few
 from protos.messages.terms import Sleep
-
-NAMED = 8
-"""Most nodes that a warning names."""
 
 
 def node_sleep(scenario: Scenario, spec: NodeSpec) -> SleepConfig | None:
@@ -77,10 +75,9 @@ def nobody_sleeps(
     ]
     if not cannot:
         return ()
-    named = ", ".join(cannot[:NAMED]) + (f" and {len(cannot) - NAMED} more" if len(cannot) > NAMED else "")
     return (
-        f"limits.may_sleep = true, and of {len(specs)} nodes {len(cannot)} cannot sleep: {named}. No policy plans that "
-        "they do, and their idle power is booked",
+        f"limits.may_sleep = true, and of {len(specs)} nodes {len(cannot)} cannot sleep: {few(cannot)}. No policy "
+        "plans that they do, and their idle power is booked",
     )
 
 

@@ -7,6 +7,7 @@ from edge_node.config import (
     TaskConfig,
 )
 from edge_node.tasks.build import build_workload
+from edge_node.tasks.none import LANGUAGE
 from edge_node.tasks.parts.served import at_node
 from edge_node.tasks.registry import configured_task, find_task
 from experiments.errors import UsageError
@@ -101,13 +102,23 @@ def busiest_s(scenario: Scenario, stages: tuple[Stage, ...], work_s: dict[Stage,
     )
 
 
-def check_slot(slot_s: float) -> None:
+def check_slot(scenario: Scenario, slot_s: float) -> None:
     """The longest slot that a scenario may state holds for the one found from the work as well."""
     if slot_s > YEAR_S:
         raise UsageError(
-            f"the work of a slot takes {slot_s / 2:.3g} s on average; lower task.batches_per_slot, task.local_epochs "
-            "or task.batch_size"
+            f"a slot that its work fits in lasts {slot_s:.3g} s, allowed are up to {YEAR_S:.3g} s: lower "
+            f"{work_keys(scenario)}, or give time.slot_s"
         )
+
+
+def work_keys(scenario: Scenario) -> str:
+    """Keys of the scenario that say how much work a slot has, in words."""
+    if scenario.task.name == LANGUAGE:
+        return (
+            "inference.batches_per_slot, inference.requests_per_batch, inference.prompt_tokens or "
+            "inference.answer_tokens"
+        )
+    return "task.batches_per_slot, task.local_epochs, task.batch_size or inference.batches_per_slot"
 
 
 def development_work(

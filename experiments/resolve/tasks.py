@@ -19,6 +19,7 @@ from experiments.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from edge_node.tasks.base import Task
+    from edge_node.tasks.data.dataset import Dataset
     from experiments.scenario.work import ServiceSpec
 
 OUTSIDE_THE_RANGE = ("fedavgm", "fedadam", "fedyogi", "fedadagrad", "qfedavg")
@@ -31,7 +32,7 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
         task = find_task(spec.name)
         if isinstance(task, Checked):
             task.check(spec.batch_size)
-            _check_state(scenario, task)
+        _check_state(scenario, task)
     with scenario.at("task", "data"):
         data = _data_name(task, spec.data)
         dataset = task.dataset(data)
@@ -41,6 +42,9 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
                 f"{spec.batch_size} is more than the {dataset.num_train} training examples of {data}; allowed: "
                 f"1 to {dataset.num_train}"
             )
+    if spec.batch_size == 1:
+        with scenario.at("task", "batch_size"):
+            _require_steps_of_one(task, dataset)
     if nodes > dataset.num_train:
         with scenario.at("nodes"):
             raise UsageError(
@@ -79,6 +83,19 @@ def learned_tasks(scenario: Scenario, nodes: int) -> tuple[TaskConfig, TaskConfi
             }
         )
     return config, recycling, dataset.origin
+
+
+def _require_steps_of_one(task: Task, dataset: Dataset) -> None:
+    """Raises UsageError where the task's model cannot train on a single example, as with batch normalisation."""
+    one = {name: array[:1] for name, array in dataset.train.items()}
+    try:
+        given, _ = task.inputs(one)
+        task.output(task.model().train(), given)
+    except ValueError as error:
+        raise UsageError(
+            f"1 is too small for task {task.name}: {error}; give task.batch_size = 2 or more, or a task without batch "
+            "normalisation"
+        ) from error
 
 
 def _check_state(scenario: Scenario, task: Task) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from experiments.scenario.keys import refuse_doubled
 from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 from experiments.scenario.places import HarvestSpec, NodeSpec
+
+if TYPE_CHECKING:
+    from experiments.progress import Watch
 
 
 def zone_traces(
@@ -132,13 +135,15 @@ def coordinator_zone(scenario: Scenario) -> str:
 
 
 def harvest_traces(
-    scenario: Scenario, entries: tuple[int, ...], intervals: int
+    scenario: Scenario, entries: tuple[int, ...], intervals: int, watch: Watch | None = None
 ) -> tuple[tuple[HarvestConfig, ...], dict[str, dict[str, Any]]]:
     """Harvest of every node, whose place in the scenario is ``entries``, and its origin by name. Raises UsageError."""
     step = timedelta(seconds=scenario.time.trace_step_s)
     harvests: list[HarvestConfig] = []
     origins: dict[str, dict[str, Any]] = {}
     for i, entry in enumerate(entries):
+        if watch is not None:
+            watch("harvest of nodes", i, len(entries))
         spec = scenario.nodes[entry]
         wanted = spec.harvest or scenario.harvest
         if wanted.kind == "none" or wanted.peak_w == 0:

@@ -35,7 +35,8 @@ class Work:
     recycling: TaskConfig | None
     origin_of_data: str
     batches: tuple[int, ...]
-    """(N,) of a development slot; without learning, of the fullest."""
+    """(N,) of a development slot; without learning, of the fullest. Empty of a language model, whose batches follow
+    from when its requests come."""
     seconds: dict[Stage, list[float]]
     """(N,) that each node's board needs for its own work of a slot, by stage."""
     slot_s: float
@@ -88,9 +89,8 @@ def language_work(scenario: Scenario, boards: tuple[BoardConfig, ...]) -> Work:
         slot_length_s(scenario, scenario.stages.slots(), seconds, nothing) or scenario.time.trace_step_s
     )
     task = language_task(scenario, config, len(boards))
-    batches = (scenario.inference.batches_per_slot,) * len(boards)
     demands = (None,) * len(boards)
-    return Work(task, None, model_origin(config), batches, seconds, length_s, demands, language=config)
+    return Work(task, None, model_origin(config), (), seconds, length_s, demands, language=config)
 
 
 def counted_work(scenario: Scenario, entries: tuple[int, ...], boards: tuple[BoardConfig, ...]) -> Work:

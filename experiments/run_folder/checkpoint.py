@@ -15,7 +15,10 @@ from typing import Any
 from experiments.errors import UsageError
 from experiments.run_folder.files import CHECKPOINT, PROGRESS
 
-FORMAT = 1
+FORMAT = 2
+WAITING_BY_REPORTS = 1
+"""Format of versions whose books counted waiting work as nodes report it, and not as plans left it; the same otherwise.
+What a run with deferral decided under it need not fit the books of today."""
 STATE = "state"
 """Key of the header's metadata that holds the JSON."""
 LARGEST_HEADER_BYTES = 100_000_000
@@ -36,7 +39,7 @@ def read_state(folder: Path) -> dict[str, Any] | None:
         raise UsageError(
             f"{path} is no checkpoint ({error}); the run cannot be resumed: run its scenario.toml again"
         ) from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") not in (FORMAT, WAITING_BY_REPORTS):
         raise UsageError(f"{path} has another format; resume the run with the version that wrote it")
     return state
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 TABLES: Mapping[str, str] = {
     "slots": "A row for every slot and node.",
     "lines": "A row for every booked sum of energy: slot, holder, zone, stage, component, provenance.",
-    "batch_flows": "A row for every owner and executor of batches in a slot; a node's own batches included.",
+    "batch_flows": "A row for every owner and executor between which batches moved in a slot; none for work at home.",
     "energy_flows": "A row for every transfer of energy between two nodes.",
     "nodes": "A row for every node: what it registered, and its sums over the run.",
     "decisions": "A row for every slot: how it was decided.",
@@ -170,6 +170,7 @@ COMMON: Mapping[str, str] = {
     "tokens_decoded": "tokens generated after the first of each answer, which comes out of reading the prompt",
     "wire_bytes": "bytes between users and node for requests and answers, framing included",
     "wasted_j": "energy of requests that failed",
+    "other_wasted_j": "energy of answers gone through again and caches tried in vain, of requests that were answered",
     "joules_per_token_prefilled": "prefill_j / tokens_prefilled",
     "joules_per_token_decoded": "decode_j / tokens_decoded",
     "first_token_p50_s": "median time from arrival to the first token",

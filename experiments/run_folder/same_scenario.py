@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.run_folder.files import SCENARIO
+from experiments.wording import few
 
 VARIED = ("policy", "policy_options", "seed")
 PLACES = (
@@ -54,8 +55,7 @@ def difference(one: Mapping[str, str], other: Mapping[str, str]) -> str:
     """Keys in which two scenarios differ, with both values; empty where they are one."""
     keys = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
     texts = [f"{key} ({one.get(key, 'not given')} and {other.get(key, 'not given')})" for key in keys]
-    more = f" and {len(keys) - KEYS_AT_MOST} more" if len(keys) > KEYS_AT_MOST else ""
-    return ", ".join(texts[:KEYS_AT_MOST]) + more
+    return few(texts, KEYS_AT_MOST)
 
 
 def _flat(value: Any, key: str) -> Iterable[tuple[str, str]]:

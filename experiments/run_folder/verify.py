@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from pydantic import AwareDatetime, BaseModel, NonNegativeInt, PositiveFloat, ValidationError
 
+from carbon_data.refused import fault
 from coordinator.ledger import (
     Anchor,
     Kind,
@@ -212,7 +213,7 @@ def _told(path: Path) -> tuple[Told | None, list[str]]:
         over = path.with_name(DONE).exists()
         return None, [f"metadata: {place} is missing, though the run is over"] if over else []
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'all'}: {one['msg']}" for one in error.errors())
+        said = "; ".join(fault(one, "all") for one in error.errors())
         return None, [f"metadata: {place} cannot be used ({said})"]
 
 

@@ -17,7 +17,7 @@ from coordinator.ledger import LedgerEmptyError
 from coordinator.ledger.store import open_read_only
 from experiments.errors import UsageError
 from experiments.run_folder.about import UNCHOSEN, About
-from experiments.run_folder.checkpoint import read_state
+from experiments.run_folder.checkpoint import WAITING_BY_REPORTS, read_state
 from experiments.run_folder.digest import scenario_sha256
 from experiments.run_folder.failed import failure_of
 from experiments.run_folder.files import COMPARE, COMPARING, DONE, LEDGER, SCENARIO
@@ -63,13 +63,20 @@ def find(folder: Path) -> BrokenOff | BrokenOffComparison:
         raise UsageError(
             f"{folder}: the comparison came to its end, and {failure_of(folder) or 'is over'}; compare again"
         )
+    if not (folder / SCENARIO).is_file() and (why := failure_of(folder)):
+        raise UsageError(
+            f"{folder}: all runs of the comparison failed, and none can go on: {why}; compare again"
+        )
     return broken_off(folder)
 
 
 def broken_off(folder: Path) -> BrokenOff:
     """The run in ``folder``, which is not DONE. Raises UsageError."""
     if not (folder / SCENARIO).is_file():
-        raise UsageError(f"{folder} has no {SCENARIO}: it is no run folder, or its run never began")
+        raise UsageError(
+            f"{folder} has no {SCENARIO}: it is no run folder, or its run never began; "
+            "give the folder that `detabed run` or `compare` printed"
+        )
     scenario = load_scenario(folder / SCENARIO)
     if scenario.fleet.kind == "virtual":
         raise UsageError(
@@ -101,6 +108,12 @@ def broken_off(folder: Path) -> BrokenOff:
         raise UsageError(
             f"{folder} was begun by detabed {state['version']}, this is {version('detabed')}: resume it with that "
             f"version, or {AGAIN}"
+        )
+    if state["format"] == WAITING_BY_REPORTS and scenario.limits.deadline_slots > 0:
+        raise UsageError(
+            f"{folder} was begun by an earlier detabed {state['version']} (checkpoint format "
+            f"{WAITING_BY_REPORTS}), which counted work that waits (limits.deadline_slots) otherwise; this one cannot "
+            f"resume it: resume it with the one that began it, or {AGAIN}"
         )
     if state["scenario_sha256"] != scenario_sha256(folder):
         raise UsageError(

@@ -21,7 +21,7 @@ from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.isolation import Isolation, IsolationError
 from experiments.fleet.processes import uses_ray
 from experiments.fleet.virtual import VirtualFleet
-from experiments.progress import progress_bar
+from experiments.progress import Watch, progress_bar, watching, watching_part
 from experiments.report.ahead import DrawnAhead
 from experiments.report.read import Run, Study, load
 from experiments.report.second_process import SecondProcess
@@ -45,7 +45,8 @@ from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from coordinator.adapters.flower_server import SlotOutcome
     from experiments.fleet.ahead import Ahead
@@ -137,7 +138,8 @@ def run_single(
     ``serve_s``: wall seconds for which the last slot of the application stage stays open, so that outside clients
     can ask; interrupting it ends that wait, not the run. Raises UsageError where no client could ask.
     """
-    resolved = resolve_single(scenario) if broken_off is None else resolve(scenario)
+    with watching(console, quiet=quiet) as watch:
+        resolved = resolve_single(scenario, watch) if broken_off is None else resolve(scenario, watch)
     require_keys(resolved)
     outside = Outside(resolved, folder, serve_s)
     resumed = None if broken_off is None else going_on(broken_off, resolved)
@@ -195,7 +197,7 @@ def run_compare(
     ):
         second = others.second
         progress.say("resolving")
-        resolved = _Resolutions()
+        resolved = _Resolutions(progress.resolving)
         warnings: dict[str, None] = {}
         for policy in policies:
             # Seeds differ in clouds and data order only: one of them shows whether the policy's run is possible.
@@ -206,8 +208,8 @@ def run_compare(
         stand = standings(folder, specs, resolved) if resumed else {}
         folder.mkdir(parents=True, exist_ok=True)
         ahead = DrawnAhead(second)
-        regrets = Regrets(folder, beside=_leaves_time(last))
         with (
+            Regrets(folder, beside=_leaves_time(last)) as regrets,
             nullcontext() if resumed else new_run_lock(folder),
             _started(scenario, progress, others) as fleet,
         ):
@@ -234,7 +236,8 @@ def run_compare(
                     failed |= {name: found} if found else {}
                 else:
                     try:
-                        _execute(resolved(spec), folder / name, fleet, progress, resumed=found)
+                        with _faults_named(folder, name):
+                            _execute(resolved(spec), folder / name, fleet, progress, resumed=found)
                     except RunError as error:
                         failed[name] = str(error).removeprefix(f"{folder / name}: ")
                 if name not in failed:
@@ -242,7 +245,9 @@ def run_compare(
         if not any((folder / name / CHECKPOINT).exists() for name in failed):
             (folder / COMPARING).unlink(missing_ok=True)  # none of them can go on
         if len(failed) == len(specs):
-            raise FailedRunError(folder, tuple(f"{name}: {why}" for name, why in failed.items()))
+            why = tuple(f"{name}: {why}" for name, why in failed.items())
+            mark_failed(folder, "; ".join(why))
+            raise FailedRunError(folder, why)
         progress.say("bounding the day")
         regret, runs = regrets.finish()
         index = {
@@ -279,7 +284,8 @@ class _Resolutions:
     """Scenarios of a comparison by policy and seed, each resolved once, as long as they are few: in a large
     comparison the oldest are resolved again when they are needed."""
 
-    def __init__(self, kept: int = 16) -> None:
+    def __init__(self, watching: Callable[[Scenario], AbstractContextManager[Watch]], kept: int = 16) -> None:
+        self._watching = watching
         self._kept = kept
         self._found: dict[tuple[str, int], Resolved] = {}
 
@@ -288,7 +294,8 @@ class _Resolutions:
         if key not in self._found:
             if len(self._found) >= self._kept:
                 del self._found[next(iter(self._found))]
-            self._found[key] = resolve(spec)
+            with self._watching(spec) as watch:
+                self._found[key] = resolve(spec, watch)
         return self._found[key]
 
 
@@ -309,8 +316,23 @@ def _execute(
         hooks = Hooks(progress.slot, outside.opened, outside.before_close)
     try:
         execute(resolved, folder, fleet, hooks, resumed)
-    except RunError:
+    except Exception:
         progress.say("failed")  # without the figures of the slots it got through
+        raise
+
+
+@contextmanager
+def _faults_named(folder: Path, name: str) -> Iterator[None]:
+    """A fault of this program in run ``name`` marks the comparison in ``folder`` too, and is told with the run's name:
+    its traceback alone does not say whose it is."""
+    try:
+        yield
+    except RunError:
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+        mark_failed(folder, f"{name}: {kind}{error}")
+        error.add_note(f"in run {name} of the comparison in {folder}, which is marked FAILED")
         raise
 
 
@@ -356,6 +378,10 @@ class SlotProgress:
         """Warnings about a valid scenario that may be a mistake."""
         for warning in warnings:
             self.print(f"warning: {warning}")
+
+    def resolving(self, scenario: Scenario) -> AbstractContextManager[Watch]:
+        """A line below the bar while ``scenario`` is resolved, where that has more than one word to say."""
+        return watching_part(self._bar, f"{scenario.policy} seed {scenario.seed}")
 
     def begin(self, resolved: Resolved) -> None:
         self._label = f"{resolved.scenario.policy} seed {resolved.scenario.seed}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from carbon_data.units import from_pico
-from coordinator.adapters.flower_server import RunRecord, SlotOutcome
+from coordinator.adapters.flower_server import RunRecord
 from coordinator.ledger import head_of
 from coordinator.policies.registry import docstring
 from coordinator.tables.export import export_tables
@@ -25,8 +26,9 @@ from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import LEDGER, METADATA, SCENARIO, table_file
 from experiments.run_folder.same_scenario import digest_of, scenario_digest, scenario_facts
 from experiments.run_folder.versions import versions
-from experiments.runs.failure import reasons_to_fail
+from experiments.runs.failure import reasons_to_fail, troubles
 from experiments.runs.signals import value_of, write_signals
+from experiments.runs.unanswered import answered_turns, unanswered_turns
 from experiments.scenario.privacy import PrivacySpec
 from protos.messages.terms import Stage
 
@@ -65,7 +67,9 @@ def export_run(
     spent = Spent(scenario.task.privacy)
     rows = round_rows(record, spent)
     pd.DataFrame(rows, columns=ROUND_COLUMNS).to_parquet(folder / table_file("rounds"), index=False)
-    reasons = reasons_to_fail(resolved, record.outcomes, work_of(tables["slots"]))
+    turns = coordinator_turns(resolved)
+    unanswered = unanswered_turns(turns, record.outcomes, answered_turns(tables.get("requests")))
+    reasons = reasons_to_fail(resolved, record.outcomes, work_of(tables["slots"]), unanswered)
     entries, head = head_of(folder / LEDGER)
     metadata = {
         "run_id": run_id,
@@ -76,10 +80,14 @@ def export_run(
             "processes": _process_count(scenario.fleet.kind, processes),
         },
         **_resolved_to(resolved),
+        **({"turns": len(turns), "unanswered_turns": [asdict(each) for each in unanswered]} if turns else {}),
         "coordinator_restarts": restarts,
         **({"resumptions": resumptions} if resumptions else {}),
         "intensity_digest": _intensity_digest(resolved, signals),
-        "failures": _troubles(record),
+        "failures": [
+            {"slot": slot, "node_id": node_id, "reason": reason}
+            for slot, node_id, reason in troubles(record.outcomes)
+        ],
         "failed": list(reasons),
         **_accuracies(record, rows),
         **_personal(record),
@@ -194,7 +202,6 @@ def _resolved_to(resolved: Resolved) -> dict[str, Any]:
     return {
         "tree_alpha_bits_per_token": scenario.tree.alpha_bits_per_token,
         "arrivals": scenario.inference.arrivals,
-        **_turns(resolved),
         "latency_target_s": scenario.inference.latency_target_s,
         "services": [
             {
@@ -211,12 +218,6 @@ def _resolved_to(resolved: Resolved) -> dict[str, Any]:
     }
 
 
-def _turns(resolved: Resolved) -> dict[str, int]:
-    """How many turns conversations have in all; {} where there are none."""
-    turns = coordinator_turns(resolved)
-    return {"turns": len(turns)} if turns else {}
-
-
 def _intensity_digest(resolved: Resolved, signals: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """By zone, of the run's own slots: how far beyond them a series reaches depends on the policy. ``signals``: live
     intensities of every slot."""
@@ -225,23 +226,6 @@ def _intensity_digest(resolved: Resolved, signals: Sequence[Mapping[str, Any]]) 
         return {zone: digest_of(values) for zone, values in frozen.items()}
     slots = len(resolved.stages)
     return {zone.zone: digest_of(zone.intensity_g_per_kwh[:slots]) for zone in resolved.zones}
-
-
-def _troubles(record: RunRecord) -> list[dict[str, Any]]:
-    """Nodes that did not answer in a slot, or answered with an exception, and why."""
-    return [
-        {"slot": outcome.slot, "node_id": node_id, "reason": reason}
-        for outcome in record.outcomes
-        for node_id, reason in [
-            *outcome.replies.failed.items(),
-            *((name, _silence(outcome)) for name in outcome.replies.missing),
-            *((name, "its process was dead") for name in outcome.replies.unreachable),
-        ]
-    ]
-
-
-def _silence(outcome: SlotOutcome) -> str:
-    return "the run was broken off" if outcome.interrupted else "no answer by the deadline"
 
 
 def _accuracies(record: RunRecord, rows: list[dict[str, Any]]) -> dict[str, Any]:

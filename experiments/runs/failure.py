@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from experiments.runs.unanswered import Unanswered
+from experiments.wording import few
 from protos.messages.terms import Stage
 
 if TYPE_CHECKING:
@@ -20,18 +22,54 @@ NODES_AT_MOST = 6
 
 
 def reasons_to_fail(
-    resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.DataFrame
+    resolved: Resolved,
+    outcomes: Sequence[SlotOutcome],
+    slots: pd.DataFrame,
+    unanswered: Sequence[Unanswered] = (),
 ) -> tuple[str, ...]:
-    """Sentences without full stops; none for a run that counts. ``slots``: ``released_batches`` and
-    ``unserved_batches`` by ``slot`` and ``node_id``."""
+    """Sentences without full stops, causes before what followed from them; none for a run that counts. ``slots``:
+    ``released_batches`` and ``unserved_batches`` by ``slot`` and ``node_id``; ``unanswered``: turns of
+    conversations."""
+    unserved = _unserved(resolved, outcomes, slots, unanswered)
+    raised, lost = _exceptions(outcomes), _lost(resolved, outcomes)
     found = [
-        _exceptions(outcomes),
-        _lost(resolved, outcomes),
-        _unserved(resolved, outcomes, slots),
+        raised,
+        lost,
+        first_trouble(outcomes) if unserved and not (raised or lost) else "",
         _fallbacks(resolved, outcomes),
         _no_model(resolved, outcomes),
+        unserved,
     ]
     return tuple(text for text in found if text)
+
+
+def troubles(outcomes: Sequence[SlotOutcome]) -> list[tuple[int, str, str]]:
+    """(slot, node, reason) of nodes that did not answer in a slot, or answered with an exception."""
+    return [
+        (outcome.slot, node_id, reason)
+        for outcome in outcomes
+        for node_id, reason in [
+            *outcome.replies.failed.items(),
+            *((name, _silence(outcome)) for name in outcome.replies.missing),
+            *((name, "its process was dead") for name in outcome.replies.unreachable),
+        ]
+    ]
+
+
+def _silence(outcome: SlotOutcome) -> str:
+    return "the run was broken off" if outcome.interrupted else "no answer by the deadline"
+
+
+def first_trouble(outcomes: Sequence[SlotOutcome]) -> str:
+    """The first node that failed, when and why, and how many did; empty where none did. A slot in which the run itself
+    was broken off does not count."""
+    found = troubles([outcome for outcome in outcomes if not outcome.interrupted])
+    if not found:
+        return ""
+    slot, name, reason = found[0]
+    nodes = {decision.node_id for outcome in outcomes for decision in outcome.plan.decisions}
+    failed = {node for _, node, _ in found}
+    return f"{len(failed)} of {len(nodes | failed)} nodes failed; the first, {name}, in slot {slot}: {reason}"
 
 
 def lost_nodes(outcome: SlotOutcome) -> set[str]:
@@ -69,8 +107,14 @@ def _lost(resolved: Resolved, outcomes: Sequence[SlotOutcome]) -> str:
     return ""
 
 
-def _unserved(resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.DataFrame) -> str:
-    """More of the due batches unserved than the scenario tolerates, apart from what lost nodes left undone."""
+def _unserved(
+    resolved: Resolved,
+    outcomes: Sequence[SlotOutcome],
+    slots: pd.DataFrame,
+    unanswered: Sequence[Unanswered],
+) -> str:
+    """More of the due batches unserved than the scenario tolerates, apart from what lost nodes left undone. Turns of
+    conversations are asked again after the loss of a node: those that nobody answered count."""
     asked = slots[["slot", "node_id", "released_batches", "unserved_batches"]].dropna()
     due = int(asked["released_batches"].sum())
     by_node: dict[str, int] = {}
@@ -81,6 +125,9 @@ def _unserved(resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.Dat
         missed = int(unserved) - excused.get((int(slot), str(node)), 0)
         if missed > 0:
             by_node[node] = by_node.get(node, 0) + missed
+    for turn in unanswered:
+        if excused.get((turn.slot, turn.asked_at), 0):  # else it is among the batches above
+            by_node[turn.asked_at] = by_node.get(turn.asked_at, 0) + 1
     missed = sum(by_node.values())
     allowed = resolved.scenario.tolerance.unserved_fraction
     if missed <= allowed * due:
@@ -88,6 +135,8 @@ def _unserved(resolved: Resolved, outcomes: Sequence[SlotOutcome], slots: pd.Dat
     worst = sorted(by_node.items(), key=lambda item: -item[1])
     named = ", ".join(f"{node} {count}" for node, count in worst[:NODES_AT_MOST])
     more = f", and {len(worst) - NODES_AT_MOST} more nodes" if len(worst) > NODES_AT_MOST else ""
+    if unanswered:
+        more += f"; lost with a node, and no later slot answered them: {few([str(t) for t in unanswered], 6, '; ')}"
     return (
         f"{missed} of {due} batches stayed unserved ({named}{more}), which is more than the share of {allowed:g} that "
         "tolerance.unserved_fraction allows; lower the load, lengthen time.slot_s, take a policy whose rule does all "

@@ -12,6 +12,7 @@ from flwr.serverapp.strategy import Strategy
 from coordinator.adapters.flower_server import Evaluation, LearningTask
 from edge_node.adapters.npy import array_view
 from edge_node.tasks.evaluation import evaluate, initial_parameters
+from edge_node.tasks.private import too_much_noise
 from edge_node.tasks.registry import find_task
 from experiments.errors import RunError
 from experiments.resolve.privacy import guarded
@@ -22,6 +23,7 @@ from protos.messages.terms import Stage
 if TYPE_CHECKING:
     from edge_node.config import TaskConfig
     from experiments.resolve.resolved import Resolved
+    from experiments.scenario.work import TaskSpec
 
 GROWN = 1.01
 """[C]: a loss this many times the first is more than the scatter of a round."""
@@ -47,9 +49,10 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         found = evaluate(task.name, task.data, {**known, **{name: untrained()[name] for name in home}})
         begun.append(found.loss)
         if why := ran_away(found.loss, begun[0] if trained_before else None):
+            values = sum(math.prod(array.shape) for array in arrays.values())
             raise RunError(
-                f"learning ran away: the loss on held-out data is {why} in stage {stage}; lower "
-                f"task.learning_rate (it is {task.learning_rate:g}) or task.local_epochs"
+                f"learning ran away: the loss on held-out data is {why} in stage {stage}; "
+                + what_to_change(scenario.task, task.learning_rate, values)
             )
         accuracy = None if math.isnan(found.accuracy) else found.accuracy
         return Evaluation(loss=found.loss, accuracy_fraction=accuracy, examples=found.examples)
@@ -69,6 +72,22 @@ def learning_task(resolved: Resolved, task: TaskConfig, stage: Stage) -> Learnin
         # In recycling slots the nodes train with the second task's rate: it travels with the message.
         train_config={"learning-rate": task.learning_rate} if stage is Stage.RECYCLING else {},
     )
+
+
+def what_to_change(spec: TaskSpec, learning_rate: float, values: int) -> str:
+    """What to change in a scenario whose learning ran away: what it sets beside the rate comes first. ``values``:
+    parameters of the model."""
+    rate = f"task.learning_rate (it is {learning_rate:g}) or task.local_epochs"
+    causes = []
+    if spec.privacy.kind != "none":
+        causes.append(too_much_noise(spec.privacy.noise_multiplier, spec.privacy.clipping_norm, values))
+    if spec.strategy_options:
+        given = ", ".join(f"{key} = {value!r}" for key, value in spec.strategy_options.items())
+        causes.append(
+            f"strategy {spec.strategy} makes the model with task.strategy_options {given}; take them back to their "
+            "defaults (`detabed list strategies`)"
+        )
+    return f"{'; '.join(causes)}; else lower {rate}" if causes else f"lower {rate}"
 
 
 def ran_away(loss: float, first: float | None) -> str:

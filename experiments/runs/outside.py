@@ -14,6 +14,7 @@ from experiments.errors import UsageError
 from experiments.resolve.listen import LISTENING
 from experiments.resolve.resolved import Resolved
 from experiments.run_folder.files import ADDRESSES, DONE, SCENARIO, access_of_runner
+from experiments.wording import few
 from protos.access.config import Access
 from protos.messages.terms import Stage
 
@@ -70,7 +71,7 @@ class Outside:
         for node, address in sorted(addresses.items()):
             by_address.setdefault(address, []).append(node)
         for address, nodes in by_address.items():
-            self.say(f"Infer: {address} asks {', '.join(nodes)}")
+            self.say(f"Infer: {address} asks {few(nodes)}")
         self.say(f"Infer: detabed infer {self._folder} --node {min(addresses)}, from the first round on")
 
     def before_close(self, slot: int) -> None:

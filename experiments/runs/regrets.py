@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from experiments.report.read import Run, load_run
@@ -15,6 +16,8 @@ from experiments.runs.regret import IN_IT, NOT_IN_IT, bound_or_reason, regret_of
 
 class Regrets:
     """Reads each finished run and puts it beside the perfect-foresight bound of its seed's day.
+
+    Use as a context manager around the runs: its thread ends with them, also where they are broken off.
 
     Args:
         folder: Of the comparison.
@@ -29,6 +32,7 @@ class Regrets:
         self._days: dict[tuple[int, str], Any] = {}
         """By seed, and by how requests share batches: work is counted in batches."""
         self._error: Exception | None = None
+        self._broken_off = False
         self._found: list[dict[str, Any]] = []
         self._runs: dict[str, Run] = {}
 
@@ -52,9 +56,18 @@ class Regrets:
             raise self._error
         return {"in_it": IN_IT, "not_in_it": NOT_IN_IT, "runs": self._found}, self._runs
 
+    def __enter__(self) -> Regrets:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._broken_off = kind is not None
+        self._left.put(None)
+
     def _work(self) -> None:
         try:
-            while (one := self._left.get()) is not None:
+            while (one := self._left.get()) is not None and not self._broken_off:
                 self._one(*one)
         except Exception as error:  # raised where the result is asked for
             self._error = error

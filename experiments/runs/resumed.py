@@ -191,7 +191,8 @@ def _record(
 
 def _lost(slot: SlotState, plan: RunPlan) -> SlotOutcome:
     found = plan.round_of(slot.slot)
-    asked = tuple(decision.node_id for decision in workers(slot.plan))
+    brings_model = plan.brings_model(slot.stage)
+    asked = tuple(decision.node_id for decision in workers(slot.plan, brings_model=brings_model))
     replies = Replies(sent=asked, answered=(), failed={}, raised=(), missing=asked, unreachable=())
     summary = slot.summary or SlotSummary(slot.slot, 0, 0, 0, 0, 0, 0, 0, 0, (), ())  # until it is ended
     server_round = None if found is None else found[0]

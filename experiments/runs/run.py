@@ -67,6 +67,7 @@ from experiments.run_folder.lock import new_run_lock
 from experiments.runs.apps import run_app
 from experiments.runs.columns import run_columns
 from experiments.runs.described import export_run
+from experiments.runs.failure import first_trouble
 from experiments.runs.learning import learning_task
 from experiments.runs.parts import division_of
 from experiments.runs.recording import Recording
@@ -113,18 +114,22 @@ def execute(
     """Run, export the tables, mark the folder DONE; returns the folder.
 
     ``folder`` is new or empty and made here and holds no DONE until everything in it is complete. A run that fails
-    leaves what there is, and FAILED with the reason (experiments.runs.failure). ``resumed``: the folder has a run that
+    leaves what there is, and FAILED with the reason (experiments.runs.failure), also where a fault of this program
+    ends it; an interrupted run leaves neither and can be resumed. ``resumed``: the folder has a run that
     was broken off, which goes on there; the caller holds its lock.
 
     Raises:
         FailedRunError: it came to its end and may not count as done.
         RunError: it could not come to its end.
     """
+    record = RunRecord() if resumed is None else resumed.record
+    begun = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with new_run_lock(folder) if resumed is None else nullcontext():
             mark_unfinished(folder)
-            return _execute(resolved, folder, fleet, hooks or Hooks(), resumed)
+            begun = True
+            return _execute(resolved, folder, fleet, hooks or Hooks(), record, resumed)
     except FailedRunError as error:
         mark_failed(folder, "; ".join(error.reasons))
         discard(folder)
@@ -135,9 +140,13 @@ def execute(
         raise
     except Exception as error:
         if not isinstance(error, failures()) and machine_fault(error) is None:
+            if begun:  # else the folder may be another run's
+                mark_failed(folder, f"{type(error).__name__}: {error}")
             raise  # a fault of this program, which needs its traceback
         # Other people's code says its file and line, whatever it met there.
         said = str(error) if isinstance(error, ITS_OWN_FAULT) else describe_failure(error)
+        if isinstance(error, RequestError | CallFailed) and (first := first_trouble(record.outcomes)):
+            said = f"{first}; then: {said}"
         sentence = f"{folder}: {said}"
         mark_failed(folder, sentence)
         if isinstance(error, ITS_OWN_FAULT) and not isinstance(error, TryLaterError):
@@ -173,13 +182,17 @@ def run_id_of(scenario: Scenario) -> str:
 
 
 def _execute(
-    resolved: Resolved, folder: Path, fleet: AnyFleet, hooks: Hooks, resumed: Resumed | None
+    resolved: Resolved,
+    folder: Path,
+    fleet: AnyFleet,
+    hooks: Hooks,
+    record: RunRecord,
+    resumed: Resumed | None,
 ) -> Path:
     started = time.perf_counter()
     run_id = run_id_of(resolved.scenario)
     if resumed is None:
         write_scenario(resolved, folder / SCENARIO)
-    record = RunRecord() if resumed is None else resumed.record
     timings = Timings() if resumed is None else resumed.timings
     recording = Recording(folder) if resumed is None else resumed.recording
     before_s = sum(timings.slots_s)

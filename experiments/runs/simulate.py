@@ -12,6 +12,7 @@ from rich.console import Console
 from edge_node.tasks.none import NAME
 from experiments.errors import UsageError
 from experiments.fitting_table import FittingTable
+from experiments.progress import watching
 from experiments.report.simulated.page import as_json, rows_of_totals, write_page
 from experiments.report.simulated.totals import Simulated, simulated
 from experiments.resolve.chosen_policy import SECONDS_PER_DAY
@@ -83,6 +84,7 @@ def simulate(
     """Run ``days`` days and report them. Raises as ``run_single``."""
     began = time.perf_counter()
     run_single(for_days(scenario, days), folder, console, quiet=quiet, draw=False)
-    totals = simulated(folder)
-    report = write_page(totals, folder) if draw else None
+    with watching(console, "writing the report", quiet=quiet):
+        totals = simulated(folder)
+        report = write_page(totals, folder) if draw else None
     return Simulation(folder, report, totals, time.perf_counter() - began)

@@ -23,11 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from carbon_data.utf8 import not_utf8
 from edge_node.tasks.none import LANGUAGE, WITHOUT_TASK
 from experiments.errors import UsageError
 from experiments.scenario.app_rounds import rounds_of, slots_of_a_round
 from experiments.scenario.given import Given, keys_of
 from experiments.scenario.keys import MAX_NODES, MAX_SEED, Strict
+from experiments.scenario.patterns import NAME
 from experiments.scenario.places import BatterySpec, BoardSpec, DemandSpec, HarvestSpec, NodeSpec
 from experiments.scenario.refusals import explain
 from experiments.scenario.signals import AccountingSpec, ForecastSpec, IntensitySpec
@@ -72,7 +74,7 @@ def _inherit(own: _Table, general: _Table, decisive: str | None) -> _Table:
 class Scenario(Strict):
     """A whole experiment."""
 
-    name: str = Field(default="scenario", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    name: str = Field(default="scenario", pattern=NAME)
     """Name of runs, folders and reports."""
     policy: str = "deta"
     """A name of `detabed list policies`, or `package.module:Name`."""
@@ -224,12 +226,16 @@ def load_scenario(path: Path) -> Scenario:
         if not path.exists():
             raise UsageError(f"{path}: no such file; `detabed init {path}` writes a commented starter")
         if not path.is_file():
-            raise UsageError(f"{path}: a folder or a device, not a scenario file")
+            raise UsageError(
+                f"{path}: a folder or a device; give a scenario file (TOML), or a packaged one's name"
+            )
         if (size := path.stat().st_size) > MAX_FILE_BYTES:
             raise UsageError(f"{path}: {size} bytes; a scenario file has at most {MAX_FILE_BYTES}")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors write its mark before the text
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} {not_utf8(error)}") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+        raise UsageError(f"{path}: cannot be read: {error}") from None
     return parse_scenario(text, str(path), folder=path.absolute().parent)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from datetime import date, time
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+FROM_A_FILE = (str, int, float, list, tuple, dict, date, time, type(None))
+"""Types of TOML's values: such a value is not looked for in modules, where any equal number would be found."""
+
 
 def name_of(given: Any) -> Any:
-    """``package.module:name`` of an object that lies in an imported module; text as it is.
+    """``package.module:name`` of an object that lies in an imported module; what a file can say as it is.
 
     Raises ValueError for an object that no other process could find."""
-    if isinstance(given, str) or given is None:
+    if isinstance(given, FROM_A_FILE):
         return given
     home = getattr(given, "__module__", None)
     modules = sorted(sys.modules.items(), key=lambda item: item[0] != home)  # where it is defined goes first

@@ -24,11 +24,16 @@ def packaged_scenario_text(name: str) -> str:
     return (resources.files(_PACKAGE) / f"{name}.toml").read_text(encoding="utf-8")
 
 
+def starter_command(file: str) -> str:
+    """The command that a scenario to begin with names for ``file``."""
+    return f"detabed compare {file} --policies local,det,dat,deta --seeds 2"
+
+
 def starter_text(path: Path) -> str:
     """Text of a scenario to begin with: the packaged demo, named after the file."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:64] or "scenario"
     lines = packaged_scenario_text("demo").splitlines()
-    command = f"# Command: detabed compare {path.name} --policies local,det,dat,deta --seeds 2"
+    command = f"# Command: {starter_command(path.name)}"
     kept = [line for line in lines if not line.startswith(("# Claim:", "# Cost:"))]
     replaced = [
         command if line.startswith("# Command:") else f'name = "{name}"' if line == 'name = "demo"' else line

@@ -64,7 +64,7 @@ class DemandSpec(Strict):
     """Column or area of the trace (trace)."""
     options: dict[str, Option] = Field(default={})
     """How to read the trace, as for harvest, e.g. ``column`` (trace)."""
-    flop_per_batch: float | None = Field(default=None, gt=0)
+    flop_per_batch: float | None = Field(default=None, gt=0, le=1e18)
     """Operations of a batch, the unit of work that policies allocate; none: what the scenario's board does in a
     sixtieth of a slot. The same for all nodes."""
     bytes_per_batch: int = Field(default=100_000, ge=1, le=1_000_000_000)
@@ -74,8 +74,13 @@ class DemandSpec(Strict):
     def _power_and_path(self) -> DemandSpec:
         if (self.peak_w is None) != (self.kind == "busy"):
             raise ValueError(
-                f'peak_w is {self.peak_w} with kind = "{self.kind}"; it is needed for constant and trace, and for them '
-                "alone"
+                f'kind = "{self.kind}" '
+                + (
+                    "needs peak_w, the watts of its work above the board's rest; give it"
+                    if self.peak_w is None
+                    else f"has no use for peak_w = {self.peak_w:g}; remove it"
+                )
+                + ": it is needed for constant and trace, and for them alone"
             )
         if (self.path is None) != (self.kind != "trace"):
             raise ValueError('path is for kind = "trace", which needs it; give both or neither')
@@ -125,7 +130,7 @@ class BoardSpec(Strict):
     """Radio energy of sending, at the sender."""
     rx_j_per_byte: JoulesPerByte | None = None
     """Radio energy of receiving, at the receiver."""
-    storage_bytes: int | None = Field(default=None, ge=0)
+    storage_bytes: int | None = Field(default=None, ge=0, le=10**18)
     """Storage for offloaded batches of other nodes."""
 
     @field_validator("profile")

@@ -29,8 +29,8 @@ class PrivacySpec(Strict):
     secure_aggregation: bool = False
     """Whether the server sees the sum of updates alone: nodes send them under pairwise masks that cancel in it."""
     threshold_fraction: float = Field(default=0.6, gt=0.5, le=1)
-    """Share of a round's nodes whose answers are needed to unmask their sum (secure_aggregation); as many must conspire
-    with the server to see one update."""
+    """Share of a round's nodes whose answers are needed to unmask their sum, three at least (secure_aggregation); as
+    many must conspire with the server to see one update."""
 
     @property
     def is_on(self) -> bool:

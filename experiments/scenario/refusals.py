@@ -8,6 +8,8 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from carbon_data.refused import lowered
+from experiments.scenario.patterns import ALLOWED
 from experiments.scenario.where import Where
 
 
@@ -53,7 +55,10 @@ def _sentence(item: Any, location: tuple[str | int, ...], model: type[BaseModel]
             _homes(key, model) or _nearest(key, allowed)
         )
     if kind == "missing":
-        return "is missing and has no default"
+        tables = "; give at least one table [[nodes]] with a zone" if location == ("nodes",) else "; give it"
+        return f"is missing and has no default{tables}"
+    if kind == "string_pattern_mismatch":
+        return f"allowed: {ALLOWED[item['ctx']['pattern']]}"
     if kind == "value_error":
         return str(item["ctx"]["error"])
     if kind in ("model_type", "model_attributes_type"):
@@ -70,7 +75,7 @@ def _sentence(item: Any, location: tuple[str | int, ...], model: type[BaseModel]
             f"should be a list of tables, [[{_dotted(location)}]] for each; keys allowed in one: "
             + ", ".join(_allowed_keys(model, location))
         )
-    return str(item["msg"])
+    return lowered(str(item["msg"]))
 
 
 def _dotted(location: tuple[str | int, ...]) -> str:

@@ -64,6 +64,9 @@ BOUNDS: dict[str, tuple[Callable[[float], bool], str]] = {
     "beta_1": (lambda x: 0 <= x < 1, "0 <= beta_1 < 1"),
     "beta_2": (lambda x: 0 <= x < 1, "0 <= beta_2 < 1"),
     "tau": (lambda x: x > 0, "tau > 0"),
+    "eta": (lambda x: x > 0, "eta > 0"),
+    "server_learning_rate": (lambda x: x > 0, "server_learning_rate > 0"),
+    "server_momentum": (lambda x: 0 <= x < 1, "0 <= server_momentum < 1"),
     "q": (lambda x: x >= 0, "q >= 0"),
     "client_learning_rate": (lambda x: x > 0, "client_learning_rate > 0"),
     "proximal_mu": (lambda x: x >= 0, "proximal_mu >= 0"),
@@ -71,7 +74,7 @@ BOUNDS: dict[str, tuple[Callable[[float], bool], str]] = {
     "pull": (lambda x: x >= 0, "pull >= 0"),
     "num_nodes_to_select": (lambda x: x >= 1, "num_nodes_to_select >= 1"),
 }
-"""Values with which Flower's strategies compute a finite model."""
+"""Values with which Flower's strategies compute a finite model that changes towards what the nodes have learned."""
 
 
 def make_strategy(name: str, options: Mapping[str, Any], learning_rate: float) -> Any:

@@ -13,6 +13,7 @@ from pydantic import (
 from coordinator.config import CoordinatorConfig, LimitsConfig
 from edge_node.config import NodeConfig
 from experiments.scenario.keys import MAX_SLOTS, File, Fraction, JoulesPerByte, Power, Strict, default_of
+from experiments.scenario.patterns import LISTENING_HOST, RAY_ADDRESS
 from experiments.scenario.places import BoardSpec
 
 
@@ -72,8 +73,9 @@ class CoordinatorSpec(Strict):
     """Board of the coordinator; its energy has a separate line."""
     horizon_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
     """Slots that a policy optimises, including the present one; the forecasts beyond them value the energy left in the
-    batteries. None: a day, but at most 10,000 / (N (N - 1)) slots for N nodes (from 61 nodes on no fewer than work
-    may wait), and 6 where nodes may sleep; 1: myopic."""
+    batteries. None: a day, but at most 10,000 / (N (N - 1)) slots for N nodes (with 12 to 60 nodes 2,400 / (N
+    (deadline_slots + 1)) where that is more and the policy solves the model; from 61 nodes on no fewer than work may
+    wait), and 6 where nodes may sleep; 1: myopic."""
     value_slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS)
     """Smallest number of slots with forecasts, to value the energy stored after the horizon; none: a day."""
     solver_time_limit_s: float | None = Field(default=None, gt=0, le=86_400)
@@ -83,8 +85,9 @@ class CoordinatorSpec(Strict):
     heartbeat_s: float = Field(default=default_of(CoordinatorConfig, "heartbeat_s"), gt=0, le=3600)
     """Wall seconds between a node's heartbeats."""
     lease_s: float = Field(default=default_of(CoordinatorConfig, "lease_s"), gt=0, le=86_400)
-    """Wall seconds without a heartbeat after which a node is dropped from the slot."""
-    host: str = Field(default=default_of(CoordinatorConfig, "host"), pattern=r"^[A-Za-z0-9.:\[\]-]{1,253}$")
+    """Wall seconds without a heartbeat after which a node is dropped from the slot. Longer than 6 s: nodes also have
+    longer than 4 s to take batches of others, two thirds of it."""
+    host: str = Field(default=default_of(CoordinatorConfig, "host"), pattern=LISTENING_HOST)
     """Interface to listen on; default: loopback only. Beyond loopback every port demands certificates, which the run
     makes for its own processes."""
     port: int = Field(default=default_of(CoordinatorConfig, "port"), ge=0, le=65_535)
@@ -111,7 +114,7 @@ class FleetSpec(Strict):
     processes: Literal["auto", "per-node"] | Annotated[int, Field(ge=1)] = "auto"
     """Number of processes. `auto`: one per core, with several nodes in each (`virtual`: so many train, at most one for
     200 nodes); `per-node`: one per node; or a number. `virtual` with one: the run's own process trains."""
-    address: str | None = Field(default=None, pattern=r"^(auto|[A-Za-z0-9.\[\]:-]+:[0-9]{1,5})$")
+    address: str | None = Field(default=None, pattern=RAY_ADDRESS)
     """A Ray cluster that runs already, `host:port` of its head, or `auto` for that of RAY_ADDRESS or of this machine;
     none: a Ray of the run's own. `virtual`: its processes train the nodes."""
     boards: bool = False
@@ -162,7 +165,7 @@ class ToleranceSpec(Strict):
 
     unserved_fraction: Fraction = 0.01
     """Largest allowed share of due batches that stayed unserved (without the work of lost nodes while lost_nodes is
-    true); 1: any share."""
+    true, but with turns of conversations that no other node answered later); 1: any share."""
     lost_nodes: bool = True
     """Whether a run counts as done when the process of a node was lost; its undone work is reported."""
     plausible_power_times: float = Field(default=20.0, ge=1)
@@ -181,7 +184,7 @@ class ServiceWorth(Strict):
     """w_j."""
     alpha_bits_per_token: float | None = Field(default=None, ge=0, le=1e15)
     """Value of the first token, in bit; none: the scenario's alpha."""
-    saturation_tokens: float | None = Field(default=None, gt=0)
+    saturation_tokens: float | None = Field(default=None, ge=1, le=1e15)
     """Tokens of a window at which U_i has 63 % of its largest value; none: linear."""
     answer_bits: float = Field(default=0.0, ge=0, le=1e15)
     """Value of an answer in addition to its bits, in bit: for services whose answers are not tokens (a class)."""

@@ -24,6 +24,7 @@ from edge_node.config import (
 from edge_node.tasks.none import APP
 from experiments.scenario.keys import MAX_SLOTS, YEAR_S, File, Fraction, Strict, as_tuple, default_of
 from experiments.scenario.objects import ObjectName
+from experiments.scenario.patterns import NAME, SHA256
 from experiments.scenario.privacy import PrivacySpec
 from protos.messages.terms import Stage
 
@@ -131,7 +132,7 @@ class LanguageSpec(Strict):
     path: File | None = None
     """File of the model (GGUF); none: SmolLM2-135M-Instruct in Q4_1 (`detabed data fetch smollm2-135m`). Boards that
     joined look for it under the same path."""
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    sha256: str | None = Field(default=None, pattern=SHA256)
     """That the file must have; none: what it has here, which nodes on other machines must then find too."""
     context_tokens: int = Field(default=default_of(LanguageConfig, "context_tokens"), ge=256, le=1_000_000)
     """Longest prompt and answer together; memory grows with it."""
@@ -244,7 +245,7 @@ class ServiceSpec(Strict):
     that generates tokens. Its model is drawn from the seed and not trained (generating costs the same joules); its
     batches can be offloaded like all others."""
 
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    name: str | None = Field(default=None, pattern=NAME)
     """Name in tables and reports; none: the task's name."""
     task: str = "tiny-gpt"
     """A name of `detabed list tasks`, or `package.module:Name`."""

@@ -75,7 +75,8 @@ def run_study(name: str, folder: Path, full: bool, console: Console, **options: 
     A study of no paper has ``checks`` (``verdict``, ``statement``, ``ours``) instead of claims.
 
     ``options``: ``train`` (without the trainings that ship with the package), ``zones`` (where servers may stand
-    instead of the study's ten), ``workers`` (processes; one a core). Raises UsageError for one that the study lacks.
+    instead of the study's ten), ``workers`` (processes; one a core), ``weights`` (folders of trainings that are judged
+    as well). Raises UsageError for one that the study lacks.
     """
     lacking = [option for option in options if option not in options_of(name)]
     if lacking:
@@ -92,7 +93,7 @@ def run_study(name: str, folder: Path, full: bool, console: Console, **options: 
 
 def options_of(name: str) -> set[str]:
     """Those of ``run_study``'s options that a study takes."""
-    return {"train", "zones", "workers"} & inspect.signature(_function(name)).parameters.keys()
+    return {"train", "zones", "workers", "weights"} & inspect.signature(_function(name)).parameters.keys()
 
 
 def _is_fei(name: str) -> bool:

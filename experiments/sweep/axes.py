@@ -158,7 +158,7 @@ def _steps(text: str, low: str, high: str, step: str) -> tuple[Any, ...]:
         )
     count = int((last - first) / by) + 1
     if count > MAX_VALUES:
-        raise UsageError(f"--set {text}: {count} values; allowed are up to {MAX_VALUES}")
+        raise UsageError(f"--set {text}: {count} values; allowed are up to {MAX_VALUES}: take a larger STEP")
     return tuple(_number(first + by * k, low, high, step) for k in range(count))
 
 

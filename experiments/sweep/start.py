@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -31,7 +32,7 @@ def begin(plan: Plan, output: Path | None) -> Start:
     """Where ``plan`` is run; in a folder that has the same plan it goes on. Raises UsageError."""
     if output is None or not (output / PLAN).is_file():
         return Start(plan, new_folder(output, f"{plan.name}-sweep"), False)
-    there, ours = json.loads((output / PLAN).read_text(encoding="utf-8")), as_dict(plan)
+    there, ours = _told(output / PLAN), as_dict(plan)
     if there != json.loads(json.dumps(ours)):
         different = sorted(key for key in ours if there.get(key) != json.loads(json.dumps(ours[key])))
         raise UsageError(
@@ -41,10 +42,22 @@ def begin(plan: Plan, output: Path | None) -> Start:
     return Start(plan, output, True)
 
 
+def _told(path: Path) -> dict[str, Any]:
+    """A sweep's plan as its file has it. Raises UsageError."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(told, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise UsageError(f"{path} is damaged ({error}); sweep again in another folder") from None
+    return told
+
+
 def go_on(folder: Path) -> Start:
     """The sweep in ``folder``. Raises UsageError where there is none."""
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give the one that `detabed sweep` printed")
+        what = "a file, not a folder" if folder.exists() else "no such folder"
+        raise UsageError(f"{folder}: {what}; give the one that `detabed sweep` printed")
     return Start(read_plan(folder), folder, True)
 
 

@@ -97,7 +97,7 @@ def _validated(plan: Plan, here: Surroundings, bar: Progress) -> Runs:
 @contextmanager
 def _held(folder: Path, resumed: bool) -> Iterator[None]:
     """The folder, locked. Where it was new and a cell is refused, it is as it was before."""
-    there = folder.exists()
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     refused = False
     with run_lock(folder) if resumed else new_run_lock(folder):
@@ -109,8 +109,8 @@ def _held(folder: Path, resumed: bool) -> Iterator[None]:
         finally:
             if refused and not resumed:
                 _empty(folder)
-                if not there:
-                    folder.rmdir()
+                for path in made:
+                    path.rmdir()
 
 
 def _empty(folder: Path) -> None:

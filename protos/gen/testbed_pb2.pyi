@@ -214,7 +214,7 @@ class Release(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeMessage(_message.Message):
-    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal", "offers", "clock_answer")
+    __slots__ = ("register", "heartbeat", "telemetry", "usage", "settlement", "refusal", "offers", "clock_answer", "heartbeats")
     REGISTER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     TELEMETRY_FIELD_NUMBER: _ClassVar[int]
@@ -223,6 +223,7 @@ class NodeMessage(_message.Message):
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEATS_FIELD_NUMBER: _ClassVar[int]
     register: Register
     heartbeat: Heartbeat
     telemetry: Telemetry
@@ -231,10 +232,11 @@ class NodeMessage(_message.Message):
     refusal: Refusal
     offers: Offers
     clock_answer: ClockAnswer
-    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., clock_answer: _Optional[_Union[ClockAnswer, _Mapping]] = ...) -> None: ...
+    heartbeats: Heartbeats
+    def __init__(self, register: _Optional[_Union[Register, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., telemetry: _Optional[_Union[Telemetry, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., settlement: _Optional[_Union[Settlement, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., offers: _Optional[_Union[Offers, _Mapping]] = ..., clock_answer: _Optional[_Union[ClockAnswer, _Mapping]] = ..., heartbeats: _Optional[_Union[Heartbeats, _Mapping]] = ...) -> None: ...
 
 class CoordinatorMessage(_message.Message):
-    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal", "market_call", "market_news", "clock_question")
+    __slots__ = ("welcome", "decision", "close_slot", "energy_grant", "ack", "refusal", "market_call", "market_news", "clock_question", "heard", "gone")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     CLOSE_SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +246,8 @@ class CoordinatorMessage(_message.Message):
     MARKET_CALL_FIELD_NUMBER: _ClassVar[int]
     MARKET_NEWS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_QUESTION_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    GONE_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     decision: Decision
     close_slot: CloseSlot
@@ -253,7 +257,9 @@ class CoordinatorMessage(_message.Message):
     market_call: MarketCall
     market_news: MarketNews
     clock_question: ClockQuestion
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ..., clock_question: _Optional[_Union[ClockQuestion, _Mapping]] = ...) -> None: ...
+    heard: Heard
+    gone: Gone
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., close_slot: _Optional[_Union[CloseSlot, _Mapping]] = ..., energy_grant: _Optional[_Union[EnergyGrant, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., market_call: _Optional[_Union[MarketCall, _Mapping]] = ..., market_news: _Optional[_Union[MarketNews, _Mapping]] = ..., clock_question: _Optional[_Union[ClockQuestion, _Mapping]] = ..., heard: _Optional[_Union[Heard, _Mapping]] = ..., gone: _Optional[_Union[Gone, _Mapping]] = ...) -> None: ...
 
 class WorkProfile(_message.Message):
     __slots__ = ("stage", "seconds_per_batch", "joules_per_batch", "bytes_per_batch", "model_j", "request_j", "hand_over", "calibrated", "compute_j")
@@ -386,16 +392,40 @@ class Welcome(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., epoch: _Optional[int] = ..., heartbeat_s: _Optional[float] = ..., lease_s: _Optional[float] = ..., next_slot: _Optional[int] = ..., battery_uj: _Optional[int] = ..., negotiates: bool = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "monotonic_ns")
+    __slots__ = ("node_id", "boot_id", "seq", "monotonic_ns", "awaits", "handed_slot")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
+    AWAITS_FIELD_NUMBER: _ClassVar[int]
+    HANDED_SLOT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
     monotonic_ns: int
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., monotonic_ns: _Optional[int] = ...) -> None: ...
+    awaits: _containers.RepeatedScalarFieldContainer[str]
+    handed_slot: int
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., monotonic_ns: _Optional[int] = ..., awaits: _Optional[_Iterable[str]] = ..., handed_slot: _Optional[int] = ...) -> None: ...
+
+class Heartbeats(_message.Message):
+    __slots__ = ("beats",)
+    BEATS_FIELD_NUMBER: _ClassVar[int]
+    beats: _containers.RepeatedCompositeFieldContainer[Heartbeat]
+    def __init__(self, beats: _Optional[_Iterable[_Union[Heartbeat, _Mapping]]] = ...) -> None: ...
+
+class Heard(_message.Message):
+    __slots__ = ("node_ids",)
+    NODE_IDS_FIELD_NUMBER: _ClassVar[int]
+    node_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Gone(_message.Message):
+    __slots__ = ("slot", "node_ids")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    NODE_IDS_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    node_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, slot: _Optional[int] = ..., node_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClockQuestion(_message.Message):
     __slots__ = ("node_id", "number")
@@ -716,7 +746,7 @@ class SleepReport(_message.Message):
     def __init__(self, asleep: bool = ..., failed: _Optional[str] = ..., wake_s: _Optional[float] = ..., wake_uj: _Optional[int] = ..., wake_half_width_uj: _Optional[int] = ..., provenance: _Optional[_Union[Provenance, str]] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered", "sleep", "duration_s", "harvest_metered", "requests")
+    __slots__ = ("node_id", "boot_id", "seq", "epoch", "slot", "lines", "harvest_uj", "executed", "moved", "model_bytes", "mean_loss", "serving", "outside", "unserved_requests", "own_work", "users", "metered", "sleep", "duration_s", "harvest_metered", "requests", "other_waste_uj")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -738,6 +768,7 @@ class Usage(_message.Message):
     DURATION_S_FIELD_NUMBER: _ClassVar[int]
     HARVEST_METERED_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_WASTE_UJ_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     boot_id: str
     seq: int
@@ -759,7 +790,8 @@ class Usage(_message.Message):
     duration_s: float
     harvest_metered: Metered
     requests: _containers.RepeatedCompositeFieldContainer[ServedRequest]
-    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ..., duration_s: _Optional[float] = ..., harvest_metered: _Optional[_Union[Metered, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[ServedRequest, _Mapping]]] = ...) -> None: ...
+    other_waste_uj: int
+    def __init__(self, node_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., seq: _Optional[int] = ..., epoch: _Optional[int] = ..., slot: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[EnergyLine, _Mapping]]] = ..., harvest_uj: _Optional[int] = ..., executed: _Optional[_Iterable[_Union[Executed, _Mapping]]] = ..., moved: _Optional[_Iterable[_Union[Moved, _Mapping]]] = ..., model_bytes: _Optional[int] = ..., mean_loss: _Optional[float] = ..., serving: _Optional[_Iterable[_Union[Serving, _Mapping]]] = ..., outside: _Optional[_Union[Serving, _Mapping]] = ..., unserved_requests: _Optional[int] = ..., own_work: _Optional[_Union[OwnWork, _Mapping]] = ..., users: _Optional[_Iterable[_Union[UserTraffic, _Mapping]]] = ..., metered: _Optional[_Union[Metered, _Mapping]] = ..., sleep: _Optional[_Union[SleepReport, _Mapping]] = ..., duration_s: _Optional[float] = ..., harvest_metered: _Optional[_Union[Metered, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[ServedRequest, _Mapping]]] = ..., other_waste_uj: _Optional[int] = ...) -> None: ...
 
 class ServedRequest(_message.Message):
     __slots__ = ("owner", "batch_id", "place", "cached_tokens", "prefilled_tokens", "tokens_out", "prefill_uj", "decode_uj", "waste_uj", "half_width_uj", "latency_s", "first_token_s", "token_gap_s", "content_bits", "wire_bytes", "failed", "part", "cache_bytes", "same", "answer", "answer_bytes")

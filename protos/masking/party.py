@@ -10,6 +10,9 @@ import numpy as np
 
 from protos.masking import keys, masks, shamir
 
+LEAST_NODES = 3
+"""Of two nodes each would know the other's update from the sum."""
+
 
 def about(slot: int) -> str:
     """Name of a round. All keys are of one round, so that it need not name the run."""
@@ -58,9 +61,10 @@ class Party:
             raise MaskingError(
                 f"node {self.me} is not among the nodes of the round with the keys that it sent"
             )
-        if len(nodes) < 3 or not len(nodes) / 2 < threshold <= len(nodes):
+        if threshold < LEAST_NODES or not len(nodes) / 2 < threshold <= len(nodes):
             raise MaskingError(
-                f"{len(nodes)} nodes and a threshold of {threshold}; needed are 3 nodes, and more than half of them"
+                f"{len(nodes)} nodes and a threshold of {threshold}; needed are {LEAST_NODES} nodes, and more than "
+                "half of them"
             )
         if len({key for each in others.values() for key in (each.sealing, each.masking)}) < 2 * len(nodes):
             raise MaskingError("two nodes have the same key")

@@ -26,7 +26,7 @@ class HandedPrompt:
     first_token: int
     """Of the answer, by its number: it comes out of reading the prompt."""
     first_text: bytes
-    """The same as text, UTF-8."""
+    """The same as text, UTF-8; empty where it is a part of a character."""
     read_s: float
     """Slot time, seconds, at which it was read."""
     kin: str

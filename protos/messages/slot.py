@@ -220,7 +220,8 @@ class Serving:
 @dataclass(frozen=True, slots=True)
 class ServedRequest:
     """One request to a language model. Its joules are its part of the reading's lines of computation, static power and
-    waste of the application stage: those of all requests of a reading add up to these lines."""
+    waste of the application stage: those of all requests of a reading and its ``other_waste_uj`` add up to these
+    lines."""
 
     owner: str
     """Node whose user asked."""
@@ -332,6 +333,9 @@ class Usage:
     """How well ``harvest_uj`` is known, where a sensor measured it."""
     requests: tuple[ServedRequest, ...] = ()
     """Of a node that serves a language model: every request of the slot's batches."""
+    other_waste_uj: int | None = None
+    """Of the lines of waste in the application stage, what no failed request took: answers that were gone through once
+    more, and attempts with a cache that came to nothing, of requests that were answered. None without ``requests``."""
 
     @property
     def served(self) -> tuple[Serving, ...]:

@@ -9,6 +9,10 @@ from protos.messages.slot import CloseSlot, Decision, EnergyGrant, Settlement, T
 from protos.messages.terms import Sleep
 from protos.messages.work import PointCost, WorkProfile
 
+MOST_AWAITED = 4
+"""Names in a heartbeat (choice): with the longest names of nodes, the heartbeats that travel together fill three
+quarters of a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeProfile:
@@ -79,6 +83,36 @@ class Heartbeat:
     boot_id: str
     seq: int
     monotonic_ns: int
+    awaits: tuple[str, ...] = ()
+    """Owners that it waits for, because they read prompts before they send them: the first ``MOST_AWAITED``. One that
+    it was told is gone is no longer among them."""
+    handed_slot: int | None = None
+    """The slot, where it was to read prompts for others in it and all of them have left, or stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeats:
+    """Heartbeats of several nodes of one process, on the stream of one of them."""
+
+    beats: tuple[Heartbeat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Answer to ``Heartbeats``, on the same stream: these nodes' leases are renewed. It acknowledges nothing, for it
+    may overtake what is on its way on their own streams."""
+
+    node_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """With the answer to a heartbeat of a node that waits for other nodes' caches in ``slot``: these of them hold no
+    lease, do not know the slot's decision, or have sent what they send. What has not come of them is not waited for.
+    Said again until the node's heartbeats no longer name them."""
+
+    slot: int
+    node_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +151,19 @@ class Refusal:
     reason: str
 
 
-UpMessage = Register | Heartbeat | Telemetry | Usage | Settlement | Refusal | Offers | ClockAnswer
+UpMessage = (
+    Register | Heartbeat | Heartbeats | Telemetry | Usage | Settlement | Refusal | Offers | ClockAnswer
+)
 DownMessage = (
-    Welcome | Decision | CloseSlot | EnergyGrant | Ack | Refusal | MarketCall | MarketNews | ClockQuestion
+    Welcome
+    | Decision
+    | CloseSlot
+    | EnergyGrant
+    | Ack
+    | Heard
+    | Gone
+    | Refusal
+    | MarketCall
+    | MarketNews
+    | ClockQuestion
 )

@@ -1,4 +1,4 @@
-"""The benchmark of LOCAL's energy beside vessim's. vessim itself is not installed with the tests."""
+"""The benchmark of LOCAL's energy beside vessim's, without running it; beside vessim: tests/contract/test_vessim.py."""
 
 from __future__ import annotations
 

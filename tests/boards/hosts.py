@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 PREFIX = "detabed-test-"
 NETWORK = "10.77.0"
 """Nothing outside the namespaces sees it."""
-END_S = 30.0
+END_S = 120.0
+_GROUPS = itertools.count()
+"""Numbers of groups of hosts: a process may have several at a time, which do not reach each other."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,19 @@ class Host:
     address: str
     port: str
     """Its interface on the bridge."""
+    started: list[subprocess.Popen[str]] = field(default_factory=list, compare=False, repr=False)
 
     def command(self, *arguments: str) -> list[str]:
         return ["ip", "netns", "exec", self.namespace, *arguments]
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """A process, in a session of its own; it is killed when the hosts are removed."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*arguments),
             **{"text": True, "start_new_session": True, "env": environment(), **options},
         )
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
@@ -72,7 +78,7 @@ def hosts(count: int) -> Iterator[tuple[Host, ...]]:
     if shutil.which("ip") is None:
         pytest.skip("hosts of network namespaces need the program ip (iproute2)")
     _remove_forgotten()
-    stem = f"{PREFIX}{os.getpid()}-"
+    stem = f"{PREFIX}{os.getpid()}-{next(_GROUPS)}-"
     made = tuple(Host(f"{stem}{number}", f"{NETWORK}.{10 + number}", f"p{number}") for number in range(count))
     try:
         try:
@@ -81,6 +87,7 @@ def hosts(count: int) -> Iterator[tuple[Host, ...]]:
             pytest.skip(f"no network namespaces here: {error.stderr.strip()}")
         yield made
     finally:
+        _end([process for host in made for process in host.started])
         _remove([*(host.namespace for host in made), f"{stem}switch"])
 
 
@@ -120,6 +127,15 @@ def _remove_forgotten() -> None:
         if not Path(f"/proc/{name.removeprefix(PREFIX).partition('-')[0]}").exists()
     ]
     _remove(of_the_dead)
+
+
+def _end(started: Sequence[subprocess.Popen[str]]) -> None:
+    """Also those that are not in their namespace yet."""
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+    for process in started:
+        process.wait(END_S)
 
 
 def _remove(names: Sequence[str]) -> None:

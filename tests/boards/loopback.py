@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,19 @@ def _started(node_id: str, *arguments: str, **options: Any) -> subprocess.Popen[
     return subprocess.Popen([sys.executable, *arguments], text=True, **options)
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def free_port() -> int:
+    """One that Linux gives to no connection by itself (those begin at 32,768): it is dialled before it is bound."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as taken, contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", port))
+            return port
 
 
-@contextmanager
+@contextlib.contextmanager
 def loopback_boards(folder: Path, count: int) -> Iterator[tuple[Boards, str]]:
     """Daemons n0, n1, ... that run, and the keys of ``[fleet]`` in a scenario in ``folder`` that uses them."""
-    port = _free_port()
+    port = free_port()
     addresses = {f"n{k}": f"127.0.0.{k + 1}" for k in range(count)}
     boards = Boards(folder, addresses, f"127.0.0.1:{port}", _started)
     try:

@@ -65,7 +65,7 @@ class RayHosts:
         process = self.processes[place]
         (raylet,) = (child for child in psutil.Process(process.pid).children() if child.name() == "raylet")
         raylet.kill()
-        process.wait(60)
+        process.wait(240)
 
     def head(self) -> None:
         arguments = ("--head", "--port", str(PORT), "--num-cpus", "0", "--temp-dir", str(self.folder / "ray"))
@@ -89,12 +89,14 @@ class RayHosts:
 
     def detabed(self, *arguments: str) -> subprocess.Popen[str]:
         """A command on the laptop."""
+        return self.python("-m", "experiments.cli", *arguments)
+
+    def python(self, *words: str) -> subprocess.Popen[str]:
+        """Python on the laptop."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return self.laptop.start(
             sys.executable,
-            "-m",
-            "experiments.cli",
-            *arguments,
+            *words,
             **pipes,
             env=self.environment(self.laptop),
             cwd=self.folder,

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from experiments.cluster.agent.process import started_at
 from tests.boards.desk import Desk, desk_and_boards
-from tests.boards.test_daemons import END_S, ON_BOARDS
+from tests.boards.test_daemons import END_S, on_boards
 from tests.boards.test_ray_cluster import SCENARIO
 
 pytestmark = pytest.mark.processes
@@ -34,7 +35,7 @@ def test_daemons_are_started_asked_and_stopped(desk: Desk) -> None:
     assert {name: row["pid"] for name, row in desk.asked("up").items()} == pids, "it runs already"
     assert {name: row["pid"] for name, row in desk.asked("status").items()} == pids
     assert desk.asked("down", "n0")["n0"]["state"] == "stopped"
-    assert not psutil.pid_exists(pids["n0"]) or psutil.Process(pids["n0"]).status() == psutil.STATUS_ZOMBIE
+    assert started_at(pids["n0"]) is None, "no such process lives"
     assert desk.asked("status", exit_code=1)["n1"]["pid"] == pids["n1"]
     desk.asked("down")
     assert {row["state"] for row in desk.asked("down").values()} == {"stopped"}
@@ -42,9 +43,7 @@ def test_daemons_are_started_asked_and_stopped(desk: Desk) -> None:
 
 def test_daemons_that_were_started_over_ssh_host_a_run(desk: Desk, tmp_path: Path) -> None:
     scenario = desk.folder / "run.toml"
-    scenario.write_text(
-        SCENARIO.format(rounds=2, more=ON_BOARDS.format(host=desk.laptop.address, appear_s=30.0))
-    )
+    scenario.write_text(SCENARIO.format(rounds=2, more=on_boards(desk.laptop)))
     pids = {name: row["pid"] for name, row in desk.asked("up").items()}
     done = desk.laptop.run(
         *(sys.executable, "-P", "-m", "experiments.cli", "run", str(scenario)),

@@ -9,6 +9,7 @@ import sys
 import psutil
 import pytest
 
+from experiments.cluster.agent.process import started_at
 from tests.boards.hosts import ROOT, Host, environment, hosts, namespaces
 
 pytestmark = [
@@ -53,6 +54,18 @@ def test_hosts_know_each_other_by_address_until_the_cable_is_pulled() -> None:
         assert ask(one, "192.0.2.1", "9", 0.5).returncode != 0, "nothing outside is reached"
 
 
+def test_a_process_may_have_two_groups_of_hosts_at_a_time() -> None:
+    with hosts(2) as (one, _):
+        server = one.start(*one.python("-c", ANSWER, one.address), stdout=subprocess.PIPE)
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        with hosts(2) as (_, other):
+            assert ask(other, one.address, port, 30.0).returncode != 0, (
+                "they are others, with the same addresses"
+            )
+        assert ask(one, one.address, port, 30.0).stdout.strip() == one.address, "those of the first are left"
+
+
 def test_nothing_is_left_after_an_error() -> None:
     started: list[int] = []
 
@@ -66,7 +79,7 @@ def test_nothing_is_left_after_an_error() -> None:
     with pytest.raises(RuntimeError, match="a test failed"):
         fail()
     assert ours() == []
-    assert not psutil.pid_exists(started[0]) or psutil.Process(started[0]).status() == psutil.STATUS_ZOMBIE
+    assert started_at(started[0]) is None, "no such process lives"
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next() -> None:

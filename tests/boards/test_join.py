@@ -26,8 +26,8 @@ import sys
 from pathlib import Path
 from coordinator.adapters.control_client import ControlClient
 from protos.access.config import Access
-with ControlClient(sys.argv[1], access=Access(certificates=Path(sys.argv[2])), patience_s=5.0) as control:
-    print(control.wait_for_nodes(1, 60.0).live_nodes)
+with ControlClient(sys.argv[1], access=Access(certificates=Path(sys.argv[2])), patience_s=240.0) as control:
+    print(control.wait_for_nodes(1, 240.0).live_nodes)
 """
 ATTEND = """
 import json
@@ -37,7 +37,7 @@ from edge_node.config import NodeConfig
 from edge_node.hosting import BoardNode
 node = BoardNode(NodeConfig.model_validate_json(Path("node.json").read_text()), SqliteOutbox(Path("outbox.sqlite")))
 try:
-    node.link.wait_registered(30.0)
+    node.link.wait_registered(240.0)
     print(json.dumps({"peer_address": node.peer_address}), flush=True)
     node.link.lease.wait_for(lambda: node.link.lease.ended, 1e6)
     node.link.lease.check()

@@ -32,12 +32,12 @@ from protos.access.files import AUTHORITY, CERTIFICATE, KEY
 from protos.access.guard import SECRET_HEADER
 from protos.messages.parcels import Parcel, Tensor
 from protos.messages.runner import BeginSlot, EndSlot, ReportQuery, StatusRequest
-from protos.messages.stream import Heartbeat, Refusal, Welcome
+from protos.messages.stream import Heartbeat, Heartbeats, Refusal, Welcome
 from protos.messages.terms import Stage
 from tests.boards.identities import Identities, revoke
 from tests.edge_node.adapters.running import STAGES, MakeNode, Serving, coordinator_config, serving
 
-DEADLINE_S = 10.0
+DEADLINE_S = 120.0
 LOCAL = (("grpc.use_local_subchannel_pool", 1),)
 CONTROL = (
     (codec.GET_STATUS, StatusRequest()),
@@ -211,6 +211,10 @@ def test_later_messages_are_of_the_registered_node_too(testbed: Bed) -> None:
     assert isinstance(heard[0], Welcome)
     assert isinstance(heard[-1], Refusal)
     assert heard[-1].code == "wrong_node"
+    together = codec.encode_up(Heartbeats((Heartbeat("n0", "boot", 1, 1), Heartbeat("n1", "boot", 1, 1))))
+    heard = attend(testbed.running.address, testbed.ours.node("n0"), testbed.register, together)
+    assert isinstance(heard[-1], Refusal)
+    assert heard[-1].code == "wrong_certificate"
 
 
 def test_a_revoked_certificate_is_refused_everywhere_without_a_restart(testbed: Bed) -> None:
@@ -296,10 +300,14 @@ def test_a_parcel_comes_from_its_owner(testbed: Bed) -> None:
 def test_a_parcel_goes_to_its_executor(testbed: Bed) -> None:
     """At n2's address answers n2: a parcel for n1 is not handed over."""
     with GrpcHost(access=testbed.ours.node("n0")) as other:
-        receipt = other.submit(other.deliver(testbed.host.address, parcel("n0", "n1"), 3.0)).result(30)
+        receipt = other.submit(other.deliver(testbed.host.address, parcel("n0", "n1"), DEADLINE_S)).result(
+            2 * DEADLINE_S
+        )
         assert not receipt.accepted
         assert "UNAVAILABLE" in receipt.reason or "did not answer" in receipt.reason
-        receipt = other.submit(other.deliver(testbed.host.address, parcel("n0", "n2"), 3.0)).result(30)
+        receipt = other.submit(other.deliver(testbed.host.address, parcel("n0", "n2"), DEADLINE_S)).result(
+            2 * DEADLINE_S
+        )
         assert "slot" in receipt.reason
 
 

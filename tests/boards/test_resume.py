@@ -19,8 +19,7 @@ from experiments.run_folder.files import CHECKPOINT, DONE, PROCESSES
 from tests.boards.board_hosts import until
 from tests.boards.hosts import ROOT, environment, hosts
 from tests.boards.ray_hosts import ray_hosts
-from tests.boards.test_daemons import ON_BOARDS as ON_DAEMONS
-from tests.boards.test_daemons import Cluster
+from tests.boards.test_daemons import Cluster, on_boards
 from tests.boards.test_ray_cluster import ON_BOARDS as ON_RAY
 from tests.boards.test_ray_cluster import SCENARIO
 
@@ -100,10 +99,12 @@ def laptop(daemons: Cluster) -> Laptop:
 
 @pytest.fixture(scope="module")
 def scenario(daemons: Cluster) -> Path:
-    path = daemons.folder / "keeping.toml"
-    path.write_text(
-        KEEPING.format(rounds=SLOTS - 2, more=ON_DAEMONS.format(host=daemons.laptop.address, appear_s=30.0))
-    )
+    return keeping(daemons, "keeping")
+
+
+def keeping(daemons: Cluster, name: str, **changes: float) -> Path:
+    path = daemons.folder / f"{name}.toml"
+    path.write_text(KEEPING.format(rounds=SLOTS - 2, more=on_boards(daemons.laptop, **changes)))
     return path
 
 
@@ -120,10 +121,10 @@ def test_daemons_outlive_their_runner_and_the_run_ends_as_if_undisturbed(
 
 
 def test_a_board_that_is_away_is_named_and_the_run_goes_on_once_it_is_back(
-    daemons: Cluster, laptop: Laptop, scenario: Path, whole: Path, tmp_path: Path
+    daemons: Cluster, laptop: Laptop, whole: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    command = ("run", str(scenario), "-o", str(folder), "--no-report")
+    command = ("run", str(keeping(daemons, "away", appear_s=30.0)), "-o", str(folder), "--no-report")
     ended(laptop(*KILLED, "6", "after", *command), -signal.SIGKILL)
     daemon = daemons.boards.processes["n1"]
     daemon.kill()
@@ -131,7 +132,9 @@ def test_a_board_that_is_away_is_named_and_the_run_goes_on_once_it_is_back(
     refused = laptop("-P", "-m", "experiments.cli", "resume", str(folder))
     assert "n1 did not dial" in ended(refused, 2)
     assert (folder / CHECKPOINT).exists()
+    dialled = daemons.boards.said("n1").count("no stream to")
     daemons.boards.daemon("n1")
+    until(lambda: daemons.boards.said("n1").count("no stream to") > dialled)
     resume(laptop, folder)
     assert_same(folder, whole)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from carbon_data.files.datasets import DATASETS
 from experiments.cli import invoke
+from tests.boards.board_hosts import until
 from tests.boards.hosts import hosts
 from tests.boards.ray_hosts import RayHosts, ray_hosts
 from tests.experiments.sweep.energy import ENERGY
@@ -24,6 +26,23 @@ RUNS = (*AXES, "--policies", "local,det", "--seeds", "2", "--no-report")
 COUNT = 24
 END_S = 400
 TABLES = ("sweep.parquet", "sweep.csv")
+SLOW = """
+import time
+from experiments.cli import main
+from experiments.sweep.store import Store
+
+put = Store.put
+
+
+def slow(self, key, result):
+    put(self, key, result)
+    time.sleep(2.0)
+
+
+Store.put = slow
+main()
+"""
+"""The command, which keeps results slowly: it could be over before it, or a process of its, is sent a signal."""
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +71,27 @@ def await_more(process: subprocess.Popen[str], folder: Path) -> None:
         time.sleep(0.02)
 
 
+def await_said(process: subprocess.Popen[str], text: str) -> None:
+    """Until ``process`` has said ``text`` on standard error, which it closes when it ends."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if text in line:
+            return
+    raise AssertionError("".join(said))
+
+
 def computing(cluster: RayHosts) -> list[psutil.Process]:
-    """Processes of its machines that compute cells."""
+    """Processes of its machines that compute cells now; of one that still starts, or has none to compute, nothing is
+    lost."""
     machines = [psutil.Process(process.pid) for process in cluster.processes.values()]
     there = [child for machine in machines for child in machine.children(recursive=True)]
-    return [child for child in there if "_Process" in " ".join(child.cmdline())]
+    found = []
+    for child in there:
+        with contextlib.suppress(psutil.Error):  # it has ended
+            found += [child] if "_Process.answer" in " ".join(child.cmdline()) else []
+    return found
 
 
 @pytest.mark.usefixtures("_caches")
@@ -66,7 +101,7 @@ def test_a_sweep_that_loses_processes_and_a_machine_and_is_interrupted_gives_the
     folder, here, scenario = tmp_path / "there", tmp_path / "here", str(cluster.folder / "s.toml")
     address = ("--ray", cluster.address)
 
-    first = cluster.detabed("sweep", scenario, *RUNS, *address, "-o", str(folder))
+    first = cluster.python("-c", SLOW, "sweep", scenario, *RUNS, *address, "-o", str(folder))
     await_more(first, folder)
     first.send_signal(signal.SIGINT)
     said = first.communicate(timeout=END_S)[1]
@@ -75,14 +110,15 @@ def test_a_sweep_that_loses_processes_and_a_machine_and_is_interrupted_gives_the
     assert f"detabed sweep --resume {folder} --ray {cluster.address}" in said
     assert "nothing was booked" not in said
 
-    second = cluster.detabed("sweep", "--resume", str(folder), *address, "--no-report")
+    second = cluster.python("-c", SLOW, "sweep", "--resume", str(folder), *address, "--no-report")
     await_more(second, folder)
-    computing(cluster)[0].kill()
+    until(lambda: computing(cluster), lambda: f"exit code {second.poll()}")[0].kill()
+    # The other machine may keep several runs before the cluster tells of the loss.
+    await_said(second, "its run is computed again")
     await_more(second, folder)
     second.kill()
     said = second.communicate(timeout=END_S)[1]
     assert second.returncode == -signal.SIGKILL, said
-    assert "its run is computed again" in said
 
     third = cluster.detabed("sweep", "--resume", str(folder), *address, "--no-report", "--json")
     await_more(third, folder)

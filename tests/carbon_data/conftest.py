@@ -29,4 +29,4 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def client(waits: list[float]) -> HttpClient:
-    return HttpClient(timeout_s=5.0)
+    return HttpClient(timeout_s=120.0)

@@ -41,7 +41,7 @@ def test_coordinator_dies_with_its_parent(tmp_path: Path, kit: Any) -> None:
     pid = json.loads(parent.stdout.readline())["pid"]
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    for _ in range(200):
+    for _ in range(2400):
         if not _runs(pid):
             return
         time.sleep(0.05)

@@ -209,7 +209,7 @@ def follow_all(copy: Path) -> None:
     )
     proto = copy / "protos/testbed.proto"
     text = proto.read_text(encoding="utf-8")
-    grown, count = re.subn(r"(message Heartbeat \{[^}]*)\}", r"\1  int64 queue_batches = 5;\n}", text)
+    grown, count = re.subn(r"(message Heartbeat \{[^}]*)\}", r"\1  int64 queue_batches = 7;\n}", text)
     assert count == 1
     proto.write_text(grown, encoding="utf-8")
     add_line(

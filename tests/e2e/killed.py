@@ -7,11 +7,12 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
-def kill_at(place: str, count: int, when: str) -> None:
-    """From now on the ``count``-th call of ``module:attribute`` ends this process."""
+def at_call(place: str, count: int, when: str, then: Callable[[], None]) -> None:
+    """From now on ``then`` is done ``before`` or ``after`` the ``count``-th call of ``module:attribute``."""
     module, _, path = place.partition(":")
     owner: Any = importlib.import_module(module)
     *outer, name = path.split(".")
@@ -22,11 +23,12 @@ def kill_at(place: str, count: int, when: str) -> None:
     def counted(*args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == count and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+        number = calls
+        if number == count and when == "before":
+            then()
         result = inner(*args, **options)
-        if calls == count:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if number == count and when == "after":
+            then()
         return result
 
     setattr(owner, name, counted)
@@ -36,7 +38,7 @@ def main(place: str, count: str, when: str, *command: str) -> int:
     """The exit code of ``command``, where it comes to its end."""
     from experiments.cli import invoke
 
-    kill_at(place, int(count), when)
+    at_call(place, int(count), when, lambda: os.kill(os.getpid(), signal.SIGKILL))
     return invoke(list(command))
 
 

@@ -3,21 +3,24 @@ is cheaper; on fleets of three kinds, after a kill, and after a node's loss."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from coordinator.adapters.flower_server import SlotOutcome
 from experiments.cli import invoke
-from experiments.run_folder.files import LEDGER
+from experiments.errors import FailedRunError
+from experiments.fleet.inprocess import InProcessFleet
+from experiments.report.notices import notices
+from experiments.report.read import load
+from experiments.resolve.resolve import resolve_single
 from experiments.run_folder.verify import verify_run
-from tests.boards.board_hosts import Boards
+from experiments.runs.recording import Recording
+from experiments.runs.run import Hooks, execute
+from experiments.scenario.model import load_scenario
 from tests.boards.loopback import loopback_boards
 from tests.e2e.killing import BOOKED, KillAt
 from tests.language_model import IN_PROCESS, MOVING, language_scenario
@@ -41,6 +44,7 @@ def written(
     fleet: str = IN_PROCESS,
     users: dict[str, str] | None = None,
     nodes: int = 2,
+    lease_s: float = 60,
 ) -> Path:
     rows = [
         f"{user},{slot},{node}"
@@ -48,7 +52,14 @@ def written(
         for slot, node in enumerate(where.split())
     ]
     (folder / "users.csv").write_text("\n".join(["user,slot,node_id", *rows]) + "\n")
-    told: dict[str, Any] = {"policy": policy, "slots": 4, "slot_s": 200, "task": TABLE, "tables": MOVING}
+    told: dict[str, Any] = {
+        "policy": policy,
+        "lease_s": lease_s,
+        "slots": 4,
+        "slot_s": 200,
+        "task": TABLE,
+        "tables": MOVING,
+    }
     return language_scenario(folder, ASKED, fleet=fleet, nodes=nodes, **told)
 
 
@@ -109,6 +120,9 @@ def test_turns_are_answered_where_their_users_are(policy: str, tmp_path: Path) -
     assert 0 < flows["payload_bytes"].sum() - came["cache_bytes"].sum() < 10_000
     compared = came["same_answer"].dropna()  # of each node's first one
     assert compared.tolist() == [True] * came["node_id"].nunique()
+    serving = pd.read_parquet(folder / "serving.parquet")
+    assert set(serving[serving["other_wasted_j"] > 0]["node_id"]) == set(came["node_id"])  # the comparisons
+    assert (rows["wasted_j"] == 0).all()
     if len(came):
         assert pd.read_parquet(folder / "decisions.parquet")["handed_batches"].sum() == len(came)
         assert f"{len(compared)} of {len(compared)}" in (folder / "report.html").read_text()
@@ -169,35 +183,24 @@ def test_boards_whose_driver_was_killed_go_on_with_their_conversations(
     assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
 
 
-def slots_ended(folder: Path) -> int:
-    """Of a run that goes on."""
-    with contextlib.suppress(sqlite3.Error):
-        connection = sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True)
-        with contextlib.closing(connection):
-            (count,) = connection.execute(
-                "SELECT count(*) FROM entries WHERE key LIKE 'slot_end/%'"
-            ).fetchone()
-            return int(count)
-    return 0
-
-
-def test_a_daemon_that_is_lost_in_mid_conversation(tmp_path: Path) -> None:
+def test_a_daemon_that_is_lost_in_mid_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its turns are asked at nodes that live, which read the conversations again; all others go on."""
     users = {"ann": "n0 n1 n1 n1", "bob": "n2 n2 n1 n2", "eve": "n0 n2 n0 n2"}
     folder = tmp_path / "run"
-    lost = threading.Event()
+    finished, lost = Recording.finished, []
 
-    def lose(boards: Boards) -> None:
-        while slots_ended(folder) < 2:
-            time.sleep(0.02)
-        boards.processes["n1"].kill()
-        lost.set()
+    def then_lost(recording: Recording, outcome: SlotOutcome, *figures: float) -> None:
+        """Before the third slot begins."""
+        finished(recording, outcome, *figures)
+        if outcome.slot == 1:
+            boards.processes["n1"].kill()
+            lost.append("n1")
 
+    monkeypatch.setattr(Recording, "finished", then_lost)
     with loopback_boards(tmp_path, 3) as (boards, fleet):
-        path = written(tmp_path, "follow-hand-over", fleet=fleet, users=users, nodes=3)
-        threading.Thread(target=lose, args=(boards,), daemon=True).start()
+        path = written(tmp_path, "follow-hand-over", fleet=fleet, users=users, nodes=3, lease_s=6)
         assert invoke(["run", str(path), "--output", str(folder), "--no-report"]) == 0
-        assert lost.is_set()
+        assert lost == ["n1"]
     rows = requests(folder)
     assert len(rows) == json.loads((folder / "metadata.json").read_text())["turns"] == 12
     # Ann is at n1 from her second turn on.
@@ -211,3 +214,35 @@ def test_a_daemon_that_is_lost_in_mid_conversation(tmp_path: Path) -> None:
     assert bob["lost_node"].fillna("").tolist()[3] == "n1"
     assert parts(rows, 2) == ["first", "continued", "continued", "continued"]
     assert (rows["tokens_cached"] + rows["tokens_prefilled"] == 40 + 22 * rows["turn"]).all()
+
+
+@pytest.mark.parametrize("tolerated", [False, True])
+def test_a_turn_lost_in_the_last_slot_is_unserved_by_name(tolerated: bool, tmp_path: Path) -> None:
+    """No slot comes after it: the run fails, or reports it where the scenario tolerates as much."""
+    path = written(tmp_path, "follow-prefill", users={"ann": "n0 n0 n0 n0", "bob": "n1 n1 n1 n1"})
+    if tolerated:
+        path.write_text(path.read_text() + "[tolerance]\nunserved_fraction = 0.2\n")
+    folder = tmp_path / "run"
+    with InProcessFleet() as fleet:
+
+        def lose(outcome: SlotOutcome) -> None:
+            if outcome.slot == 2:
+                fleet.grid.lose(fleet.numbers["n1"])
+
+        hooks = Hooks(on_slot=lose)
+        name = "turn 3 of conversation 1 (slot 3, user at n1, lost with n1)"
+        if tolerated:
+            execute(resolve_single(load_scenario(path)), folder, fleet, hooks)
+            (notice,) = [each for each in notices(load(folder)) if each.title == "Unanswered turns"]
+            assert "1 of 8 turns" in notice.text
+        else:
+            with pytest.raises(
+                FailedRunError, match=r"1 of 8 batches stayed unserved \(n1 1; lost"
+            ) as failed:
+                execute(resolve_single(load_scenario(path)), folder, fleet, hooks)
+            assert name in str(failed.value)
+    rows = requests(folder)
+    assert len(rows) == 7
+    told = json.loads((folder / "metadata.json").read_text())
+    assert [(each["turn"], each["lost_node"]) for each in told["unanswered_turns"]] == [(3, "n1")]
+    assert pd.read_parquet(folder / "slots.parquet")["unserved_batches"].sum() == 1

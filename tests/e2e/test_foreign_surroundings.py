@@ -15,7 +15,7 @@ from carbon_data.ours import NAMES
 from coordinator.adapters.control_client import ControlClient
 from coordinator.config import CoordinatorConfig
 from experiments.fleet.supervisor import Supervisor
-from tests.scenarios import TWO_ROUNDS
+from tests.scenarios import PATIENT, TWO_ROUNDS
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = (
@@ -106,7 +106,7 @@ def test_python_m_runs_ours(lab: Path) -> None:
 
 @pytest.mark.processes
 def test_workers_and_coordinator_are_ours_and_reach_each_other_past_a_proxy(lab: Path) -> None:
-    (lab / "foreign.toml").write_text(SCENARIO + "[fleet]\nprocesses = 2\n")
+    (lab / "foreign.toml").write_text(SCENARIO + PATIENT + "[fleet]\nprocesses = 2\n")
     found = run(lab, script(), **PROXIES)
     assert found["moved_batches"] > 0  # from process to process
 
@@ -120,7 +120,7 @@ def test_the_coordinator_s_process_is_ours_and_is_reached_past_a_proxy(
     config = config.model_copy(update={"policy": "surroundings_policy:Mine", "run_id": "foreign"})
     with (
         Supervisor(config, lab, restarts=0) as supervisor,
-        ControlClient(lambda: supervisor.address, patience_s=5.0) as control,
+        ControlClient(lambda: supervisor.address, patience_s=120.0) as control,
     ):
         assert control.status().run_id == config.run_id
 

@@ -12,8 +12,11 @@ import psutil
 import pytest
 
 from edge_node.language.server import MODULE
+from edge_node.slots import link
+from edge_node.slots.node import EdgeNode
 from experiments.cli import invoke
 from experiments.run_folder.verify import verify_run
+from protos.messages.parcels import Parcel
 from tests.boards.board_hosts import until
 from tests.boards.loopback import loopback_boards
 from tests.e2e.killing import BOOKED, KillAt
@@ -64,6 +67,7 @@ def check(folder: Path) -> None:
     ]
     by_line = own.groupby(["slot", "node_id"])[["energy_j", "operational_g"]].sum()
     requests["energy_j"] = requests.prefill_j + requests.decode_j + requests.wasted_j
+    assert (serving.other_wasted_j == 0).all()  # nothing is compared, and no cache is handed over
     by_request = requests.groupby(["slot", "node_id"])[["energy_j", "operational_g"]].sum()
     pd.testing.assert_frame_equal(by_request, by_line.astype(float), check_exact=False, rtol=1e-9)
     assert (requests.first_token_s < requests.latency_s).all()
@@ -175,3 +179,26 @@ def test_prompts_are_read_on_one_node_and_answered_on_another(kind: str, tmp_pat
     flows = table(folder, "batch_flows")
     assert flows.payload_bytes.sum() > both.cache_bytes_written.sum()
     assert "1 of 1" in (folder / "report.html").read_text()
+
+
+def test_batches_that_come_back_are_answered_at_home_in_their_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node sends all that it has, and the other one takes none of it."""
+    refused: list[tuple[str, int]] = []
+
+    def lost(node: EdgeNode, links: object, parcel: Parcel) -> None:
+        refused.append((node.node_id, len(parcel.batch_ids)))
+        node.parcel_failed(parcel)
+
+    monkeypatch.setattr(link, "deliver_locally", lost)
+    told = POISSON.replace('"poisson"\nrequests_per_s = 0.05', '"batches"\nbatches_per_slot = 1')
+    path = language_scenario(tmp_path, told, policy="dat", slots=1, slot_s=200, tables=MOVING)
+    folder = tmp_path / "run"
+    assert invoke(["run", str(path), "--output", str(folder), "--no-report"]) == 0
+    assert [batches for _, batches in refused] == [1]  # of one
+    check(folder)
+    requests = table(folder, "requests")
+    assert (requests.node_id == requests.owner).all()
+    assert requests.groupby("owner").size().tolist() == [2, 2]
+    assert table(folder, "slots").unserved_batches.sum() == 0

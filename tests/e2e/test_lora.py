@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,10 @@ from experiments.cli import invoke
 from experiments.run_folder.verify import verify_run
 from tests.language_model import fetched_model
 
-pytest.importorskip("transformers", reason="needs the extra lora")
-pytest.importorskip("peft", reason="needs the extra lora")
-pytestmark = pytest.mark.processes
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not all(map(find_spec, ("transformers", "peft"))), reason="needs the extra lora"),
+]
 
 SCENARIO = """name = "adapter"
 policy = "local"
@@ -31,11 +33,13 @@ batch_size = 1
 batches_per_slot = 2
 local_epochs = 1
 learning_rate = 0.0005
-round_deadline_s = 600
+round_deadline_s = 3600
 [harvest]
 kind = "none"
 [battery]
 capacity_wh = 0
+[coordinator]
+lease_s = 60
 [fleet]
 kind = "ray"
 [[nodes]]

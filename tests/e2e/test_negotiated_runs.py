@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
-from tests.scenarios import THREE_NODES
+from tests.scenarios import PATIENT, THREE_NODES
 
 pytestmark = pytest.mark.processes
 
-SMALL = """name = "small"
+SMALL = (
+    """name = "small"
 policy = "{policy}"
 {options}
 [stages]
@@ -28,7 +29,10 @@ local_epochs = 1
 [inference]
 batches_per_slot = 4
 requests_per_batch = 16
-""" + THREE_NODES.replace("inprocess", "{kind}")
+"""
+    + PATIENT
+    + THREE_NODES.replace("inprocess", "{kind}")
+)
 OPTIONS = {"auction": "", "belief": "", "admm": "[policy_options]\nrounds = 12"}
 
 

@@ -11,7 +11,7 @@ from edge_node.energy.boards import load_board
 from edge_node.energy.power_model import PowerModel
 from experiments.cli import invoke
 from experiments.run_folder.verify import verify_run
-from tests.scenarios import SMALL
+from tests.scenarios import PATIENT, SMALL
 
 POINTS = PowerModel(load_board("odroid-hc2").config()).points()
 BY_CLOCK = {point.frequency_khz / 1e3: point for point in POINTS}
@@ -21,7 +21,7 @@ def run(
     folder: Path, policy: str, kind: str = "inprocess", more: str = "", report: str = "--no-report"
 ) -> Path:
     text = SMALL.replace('"inprocess"', f'"{kind}"').replace(
-        "[fleet]", f'{more}[board]\nprofile = "odroid-hc2"\n[fleet]'
+        "[fleet]", f'{more}{PATIENT}[board]\nprofile = "odroid-hc2"\n[fleet]'
     )
     (folder / "scenario.toml").write_text(text.replace("[time]", "[time]\nslot_s = 60"))
     out = folder / policy.replace("+", "-")

@@ -19,7 +19,7 @@ from experiments.report.read import load
 from tests.boards.board_hosts import Boards
 from tests.boards.loopback import loopback_boards
 from tests.e2e.killing import ASKED, BOOKED, KillAt
-from tests.scenarios import learning_scenario
+from tests.scenarios import PATIENT, learning_scenario
 
 DELTA = 1e-4
 OF_SENSITIVITY = {"central": 0.02, "local": 0.01}
@@ -34,7 +34,7 @@ def written(
         f'[task.privacy]\nkind = "{kind}"\nclipping_norm = 0.5\nnoise_multiplier = 0.02\ndelta = {DELTA}\n'
         f"secure_aggregation = {str(masked).lower()}\nseeded = {str(seeded).lower()}"
     )
-    path.write_text(learning_scenario(table, fleet=fleet))
+    path.write_text(learning_scenario(table, fleet=fleet, tables=PATIENT))
     return path
 
 

@@ -9,8 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,10 @@ import pandas as pd
 import pytest
 
 from experiments.cli import invoke
-from experiments.run_folder.files import CHECKPOINT, COMPARING, DONE, FAILED, LOCK, PROGRESS
+from experiments.run_folder.files import CHECKPOINT, COMPARING, DONE, FAILED, LOCK, PROGRESS, SCENARIO
+from tests.e2e.held import Held
 from tests.e2e.killing import ASKED, BOOKED, KillAt
-from tests.scenarios import SMALL
+from tests.scenarios import PATIENT, SMALL
 
 ROOT = Path(__file__).parents[2]
 TABLES = ("slots", "nodes", "lines", "rounds", "serving", "batch_flows", "energy_flows", "decisions")
@@ -287,32 +286,36 @@ def test_a_comparison_killed_amid_a_slot_begins_that_run_again_and_is_the_same(
     assert said["regret"] == undisturbed["regret"]
 
 
+@pytest.mark.parametrize(
+    ("place", "slot"), [(BOOKED, 1), ("coordinator.slots.closing:Closing.trade", 3)], ids=["first", "third"]
+)
 def test_a_comparison_that_was_interrupted_is_the_same(
-    scenario: Path, compared: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scenario: Path,
+    compared: tuple[Path, str],
+    place: str,
+    slot: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Ctrl-C, wherever it finds the second run."""
     both, folder = compared[0], tmp_path / "run"
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "experiments.cli",
-            "compare",
-            str(scenario),
-            *ONE_SEED,
-            "-o",
-            str(folder),
-        ],
+    held = tmp_path / "held"
+    held.mkdir()
+    with Held(
+        held,
+        place,
+        SLOTS + slot,
+        *("compare", str(scenario), *ONE_SEED, "-o", str(folder)),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        while not (folder / "deta-s0" / PROGRESS).exists() and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        said = " ".join(process.communicate(timeout=120)[1].split())
-    assert process.returncode == 130, said
+    ) as comparing:
+        comparing.until_held()
+        assert (folder / "deta-s0" / SCENARIO).exists()
+        comparing.process.send_signal(signal.SIGINT)
+        comparing.let_go()
+        said = " ".join(comparing.process.communicate(timeout=600)[1].split())
+    assert comparing.process.returncode == 130, said
     assert f"are kept in {folder}; `detabed resume {folder}` goes on" in said
     capsys.readouterr()
     assert invoke(["compare", "--resume", str(folder), "--no-report"]) == 0
@@ -326,7 +329,11 @@ def test_on_ray_a_killed_runner_goes_on(
 ) -> None:
     """Its coordinator and its node processes die with it, or are fenced."""
     folder = tmp_path / "run"
-    text = scenario.read_text().replace('kind = "inprocess"', 'kind = "ray"\nprocesses = 2')
+    text = (
+        scenario.read_text()
+        .replace('kind = "inprocess"', 'kind = "ray"\nprocesses = 2')
+        .replace("[fleet]", f"{PATIENT}[fleet]")
+    )
     (tmp_path / "small.toml").write_text(text)
     command = ("run", str(tmp_path / "small.toml"), "-o", str(folder), "--no-report")
     kill(BOOKED, 3, "after", *command)

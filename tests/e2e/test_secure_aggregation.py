@@ -168,7 +168,11 @@ def test_a_daemon_that_is_killed_after_it_shared_is_taken_out_of_the_sum(
     assert_mean_of(folder, (0, 2, 3), NODES)
 
 
-def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("nodes", [NODES, 3])
+def test_a_round_with_two_answers_makes_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
+    """Of two each would know the other's update from the sum, also where 0.6 of three nodes are two."""
     collect = MaskedSum.collect
 
     def with_two_answers(masked: MaskedSum, replies: Any, values: int) -> float:
@@ -176,7 +180,7 @@ def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(MaskedSum, "collect", with_two_answers)
     path = tmp_path / "scenario.toml"
-    path.write_text(text(MASKED))
+    path.write_text(text(MASKED, nodes=nodes))
     invoke(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"])
     found, begun = model(tmp_path / "run"), initial_parameters("mnist-mlp", 0)
     for name in begun:
@@ -196,6 +200,7 @@ def test_a_round_with_too_few_answers_makes_no_model(tmp_path: Path, monkeypatch
         ('[task.privacy]\nkind = "local"\nnoise_multiplier = 1e6', 4, "local", "allowed is 10,"),
         ('[task.privacy]\nkind = "central"\nclipping_norm = 1e6', 4, "local", "lower noise_multiplier"),
         ('[task.privacy]\nkind = "central"\ndelta = 0.5', 4, "local", "lower delta"),
+        (MASKED + '\nkind = "local"\nnoise_multiplier = 2', 4, "local", "under masks 8 can be sent"),
     ],
 )
 def test_what_would_not_protect_is_refused_before_the_start(

@@ -26,6 +26,8 @@ from experiments.scenario.model import parse_scenario
 from protos.messages.terms import Overrun
 
 SLOT_S, SLOTS, LONG_SLOT = 0.4, 6, 2
+ATTEMPTS = 10
+"""A machine that stands still before the long slot has the schedule pass over it: such a run is made again."""
 WATTS = 3.0
 SCENARIO = """name = "wall"
 policy = "local"
@@ -81,12 +83,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Overrun, Timed]:
     (folder / "steady.csv").write_text(f"at_s,power_w\n0,{WATTS}\n3600,{WATTS}\n")
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        _make_one_slot_long(patch)
+        worked = _make_one_slot_long(patch)
         for overrun in Overrun:
             resolved = resolve(scenario(overrun, folder / "steady.csv"))
-            run = folder / overrun
-            with InProcessFleet() as fleet:
-                execute(resolved, run, fleet)
+            for attempt in range(ATTEMPTS):
+                worked.clear()
+                run = folder / f"{overrun}-{attempt}"
+                with InProcessFleet() as fleet:
+                    execute(resolved, run, fleet)
+                if LONG_SLOT in worked:
+                    break
             found[overrun] = Timed(
                 pd.read_parquet(run / "slots.parquet"),
                 pd.read_parquet(run / "decisions.parquet").set_index("slot"),
@@ -97,22 +103,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Overrun, Timed]:
     return found
 
 
-def _make_one_slot_long(patch: pytest.MonkeyPatch) -> None:
-    """Eight batches of two nodes in one process take 2.6 slots."""
-    at: list[int] = [0]
+def _make_one_slot_long(patch: pytest.MonkeyPatch) -> list[int]:
+    """Eight batches of two nodes in one process take 2.6 slots. Returns the slots in which nodes work, as they come."""
+    worked: list[int] = []
     begin, converted = execution.Execution.begin, TaskWorkload._converted
 
     def begun(self: Any, slot: Any) -> Any:
-        at[0] = slot.slot
+        worked.append(slot.slot)
         return begin(self, slot)
 
     def slow(self: Any, *args: Any) -> Iterator[Any]:
         for each in converted(self, *args):
-            time.sleep(2.6 * SLOT_S / 8 if at[0] == LONG_SLOT else 0.0)
+            time.sleep(2.6 * SLOT_S / 8 if worked[-1:] == [LONG_SLOT] else 0.0)
             yield each
 
     patch.setattr(execution.Execution, "begin", begun)
     patch.setattr(TaskWorkload, "_converted", slow)
+    return worked
 
 
 @pytest.mark.parametrize("overrun", Overrun)

@@ -32,7 +32,7 @@ from protos.messages.terms import Stage
 from tests.edge_node.application_slot import advance, config, decide
 
 FEATURES, BATCH = 4, 5
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class LinearWorkload:

@@ -19,3 +19,8 @@ def test_an_assignment_is_the_same_after_its_way(make_config: Callable[..., Any]
 def test_anything_else_is_refused_in_a_sentence(content: bytes) -> None:
     with pytest.raises(ValueError, match="the assignment cannot be read"):
         Assignment.from_letter(content)
+
+
+def test_the_place_comes_first_and_the_fault_goes_on_after_the_colon() -> None:
+    with pytest.raises(ValueError, match=r"cannot be read: session: field required"):
+        Assignment.from_letter(b"{}")

@@ -84,5 +84,5 @@ def test_what_is_run_on_a_board_stands_in_its_own_file(
     by_run = config.model_copy(update={"sleep": told})
     with pytest.raises(ValueError, match=r"n0 is told to be put to sleep by command.*stands in its own file"):
         read(tmp_path, address="10.0.0.11").completed(by_run)
-    with pytest.raises(ValueError, match=r"sleep: Value error, kind = .command. needs down and up"):
+    with pytest.raises(ValueError, match=r"sleep: kind = .command. needs down and up"):
         read(tmp_path, sleep={"kind": "command"})

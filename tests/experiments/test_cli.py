@@ -155,3 +155,14 @@ def test_init_makes_a_name_of_any_file_name(
     capsys.readouterr()
     assert invoke(["check", str(tmp_path / file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == name
+
+
+def test_an_interrupt_before_anything_began_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.commands.check.open_scenario", interrupted)
+    assert invoke(["check", "demo"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -107,9 +108,10 @@ def meanwhile(remove: str, after_slots: int) -> None:
 
 
 def killed(after_slots: int) -> None:
-    from tests.e2e.killed import kill_at  # of another folder of tests
+    from tests.e2e.killed import at_call  # of another folder of tests
 
-    kill_at("experiments.runs.recording:Recording.keep", after_slots, "after")
+    place = "experiments.runs.recording:Recording.keep"
+    at_call(place, after_slots, "after", lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def _exit_code() -> int:

@@ -52,7 +52,8 @@ class Flood:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _again(self, kind: str) -> None:
-        while True:
+        # A cancellation that comes as a connection ends can be lost in wait_for: the event is asked too.
+        while not self._stopping.is_set():
             self.begun[kind] += 1
             with contextlib.suppress(
                 OSError, EOFError, TimeoutError, aio.AioRpcError, aio.UsageError, asyncio.InvalidStateError

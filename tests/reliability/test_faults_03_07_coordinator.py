@@ -25,9 +25,10 @@ from protos.messages.terms import Stage
 from tests.coordinator.adapters.process import NodeThreads, Process
 
 pytestmark = pytest.mark.processes
-LEASE_S = 3.0
+LEASE_S = 10.0
+"""Of one process of the tests, which floods the coordinator too, that stands still for a while."""
 IDLE_STREAMS, CONNECTIONS, OVERSIZED = 1000, 300, 300
-WAIT_S = 10.0
+WAIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, kit: Any) -> Iterator[tupl
     process.start()
     nodes = NodeThreads([kit.StubNode(node) for node in process.config.node_ids], process.address)
     with ControlClient(process.address) as control:
-        control.wait_for_nodes(3, 30.0)
+        control.wait_for_nodes(3, WAIT_S)
         control.begin_slot(0, Stage.DEVELOPMENT, WAIT_S)
         assert len(control.end_slot(0, WAIT_S).settled_nodes) == 3
     yield process, nodes
@@ -52,12 +53,12 @@ def test_a_paused_coordinator_decides_with_all_that_were_there(running: tuple[Pr
     assert process.popen is not None
     with ControlClient(process.address) as control, ThreadPoolExecutor(1) as thread:
         slot = control.status().next_slot
-        nodes.loop.call_soon_threadsafe(time.sleep, 2 * LEASE_S + 0.5)
+        nodes.loop.call_soon_threadsafe(time.sleep, LEASE_S + 2.0)
         os.kill(process.popen.pid, signal.SIGSTOP)
         asked = thread.submit(control.begin_slot, slot, Stage.DEVELOPMENT, WAIT_S)
-        time.sleep(2 * LEASE_S)
+        time.sleep(LEASE_S + 1.5)
         os.kill(process.popen.pid, signal.SIGCONT)
-        assert len(asked.result(60).decisions) == 3
+        assert len(asked.result(WAIT_S).decisions) == 3
         assert len(control.end_slot(slot, WAIT_S).settled_nodes) == 3
 
 
@@ -89,7 +90,7 @@ class Flood:
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self._over.set)
-        self.thread.join(60)
+        self.thread.join(WAIT_S)
 
 
 def test_a_flood_leaves_the_runner_its_calls(running: tuple[Process, NodeThreads]) -> None:
@@ -99,7 +100,7 @@ def test_a_flood_leaves_the_runner_its_calls(running: tuple[Process, NodeThreads
     before = memory().rss
     flood = Flood(process.address)
     try:
-        assert flood.opened.wait(60)
+        assert flood.opened.wait(WAIT_S)
         with ControlClient(process.address) as control:
             first = control.status().next_slot
             for slot in (first, first + 1):

@@ -30,7 +30,7 @@ from protos.access.files import write_private
 from protos.gen import testbed_pb2 as pb
 from tests.reliability.test_load import MOST_GROWTH_MB, ROOT, most_memory
 
-WAIT_S = 30.0
+WAIT_S = 300.0
 BOMB_BYTES = 400_000_000
 
 

@@ -23,6 +23,7 @@ from coordinator.adapters.control_client import ControlClient
 from coordinator.config import CoordinatorConfig
 from coordinator.ledger import Kind, read_entries, verify
 from protos.messages.terms import Stage
+from tests.boards.loopback import free_port
 from tests.coordinator.adapters.process import Process
 from tests.edge_node.adapters.running import coordinator_config
 
@@ -84,7 +85,7 @@ class Shooter:
     def stop(self) -> None:
         self._may_end.set()
         if self._thread.ident is not None:
-            self._thread.join(60)
+            self._thread.join(STARTS_S)
 
     def _shoot(self) -> None:
         try:
@@ -180,7 +181,7 @@ def config_of(folder: Path, slots: int, **changes: Any) -> CoordinatorConfig:
 def run_with_kills(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Slots until so many kills are done, and two more."""
     slots = 12 * kills
-    config = config_of(folder, slots)
+    config = config_of(folder, slots, port=free_port())
     process = Process(config, folder)
     process.start()
     nodes = [Node(process.address, index, slots, folder) for index in range(3)]
@@ -217,10 +218,9 @@ def _run_slots(control: ControlClient, shooter: Shooter, slots: int) -> None:
 
 
 def until_drained(folder: Path, nodes: list[Node]) -> None:
-    """No node keeps a reading of a slot that was ended."""
-    for _ in range(300):
-        if all(_kept(folder / f"{node.node_id}.sqlite") == 0 for node in nodes):
-            return
+    """No node keeps a reading of a slot that was ended, or the time is over: those that are lost are counted then."""
+    end = time.monotonic() + STARTS_S
+    while any(_kept(folder / f"{node.node_id}.sqlite") for node in nodes) and time.monotonic() < end:
         time.sleep(0.1)
 
 

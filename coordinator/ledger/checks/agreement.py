@@ -157,9 +157,11 @@ class Agreement:
         for line in usage["lines"]:
             read[line["stage"], line["component"]].add(line["provenance"])
         for line in item.body["lines"]:
-            part = Component.COMPUTE if line["component"] == Component.WASTE else line["component"]
-            holder = line["node_id"] in HOLDERS
-            allowed = {str(Provenance.MODELLED)} if holder else read[line["stage"], part]
+            # Waste is the reading's own, or a share of its computation.
+            waste = line["component"] == Component.WASTE
+            parts = (Component.WASTE, Component.COMPUTE) if waste else (line["component"],)
+            of_reading = {each for part in parts for each in read[line["stage"], part]}
+            allowed = {str(Provenance.MODELLED)} if line["node_id"] in HOLDERS else of_reading
             if line["provenance"] not in allowed:
                 said = f"{line['stage']}/{line['component']} is {line['provenance']}"
                 self._add("agreement", item.where, f"{said}, allowed is {sorted(allowed)}")

@@ -221,6 +221,9 @@ class ColumnSlots:
             item, "reading", sizes != wanted, "model bytes are not those of a node that worked, or did not"
         )
         self._say(item, "reading", ~worked & ~np.isnan(c["mean_loss"]), "has a loss and did not train")
+        self._say(
+            item, "reading", np.isinf(c["mean_loss"]), "mean_loss is infinite; allowed are finite numbers"
+        )
 
     def _own(self, item: Item) -> None:
         """Coordinator and router: their whole power and the coordinator's counted work, in the coordinator's zone."""

@@ -88,11 +88,15 @@ class Readings:
             )
 
     def _requests(self, item: Item, usage: Mapping[str, Any]) -> None:
-        """Every joule of the application stage's work has its request, and every token."""
+        """Every joule of the application stage's work has its request or is other waste, and every token has one."""
         told, where = usage["requests"], f"{item.where}: reading of {item.node}"
         energy = sum(one["prefill_uj"] + one["decode_uj"] + one["waste_uj"] for one in told)
         failed = [one for one in told if one["failed"]]
-        components = WORKING if failed else WORKING - {str(Component.WASTE)}
+        other = usage.get("other_waste_uj")
+        if other is not None:
+            energy += other
+        # Before readings told other waste, all of a slot's waste was that of its failed requests.
+        components = WORKING if failed or other is not None else WORKING - {str(Component.WASTE)}
         lines = sum(
             line["energy_uj"]
             for line in usage["lines"]
@@ -100,8 +104,12 @@ class Readings:
         )
         if energy != lines:
             self._add(
-                "requests", where, f"its requests took {energy} uJ, its lines of their work are {lines} uJ"
+                "requests",
+                where,
+                f"its requests and other waste took {energy} uJ, its lines of their work are {lines} uJ",
             )
+        if other is not None and other < 0:
+            self._add("requests", where, f"its other waste is {other} uJ; allowed is >= 0")
         if any(one["prefill_uj"] or one["decode_uj"] or one["tokens_out"] for one in failed):
             self._add("requests", where, "a request that failed has useful joules or tokens")
         if any(one["waste_uj"] for one in told if not one["failed"]):

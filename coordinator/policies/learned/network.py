@@ -40,6 +40,11 @@ class Network:
         if set(found) != {name for pair in names for name in pair}:
             raise DataError(f"{path} holds {sorted(found)}; expected weights and biases of {LAYERS} layers")
         layers = tuple((found[weight], found[bias]) for weight, bias in names)
+        if any(weight.ndim != 2 or bias.shape != weight.shape[:1] for weight, bias in layers):
+            shapes = {name: array.shape for name, array in sorted(found.items())}
+            raise DataError(f"{path}: shapes {shapes}; a weight is (out, in) and its bias (out,)")
+        if not all(np.isfinite(array).all() for array in found.values()):
+            raise DataError(f"{path} holds weights that are not finite; train again")
         sizes = [(weight.shape[1], weight.shape[0]) for weight, _ in layers]
         if (
             sizes[0][0] != OBSERVED

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.energy.component_power import Component, ComponentModel, OperatingPoint, Reading, fit
-from edge_node.energy.sourced import SourceError
+from edge_node.energy.sourced import SourceError, read_text
 
 _POINT_KEYS = {field.name for field in fields(OperatingPoint)}
 _READING_KEYS = _POINT_KEYS | {"name", "power_w", "covers", "above", "source", "note"}
@@ -52,7 +52,7 @@ def load_profile(name: str) -> ComponentProfile:
     if name in profile_names():
         text = (resources.files(__name__) / f"{name.replace('-', '_')}.toml").read_text(encoding="utf-8")
     elif name.endswith(".toml") and Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        text = read_text(Path(name), f"profile {name}", ", ".join(profile_names()))
     else:
         raise SourceError(
             f"unknown profile {name!r}; allowed are {', '.join(profile_names())} or the path of a TOML file"

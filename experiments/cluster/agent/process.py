@@ -50,7 +50,8 @@ class Recorded:
             pid, started = int(record["pid"]), record["started"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return pid if started_at(pid) == started else None
+        living = started_at(pid)  # of one that ended before it was recorded, the record has none either
+        return pid if living is not None and living == started else None
 
     def start(self, command: Sequence[str]) -> int:
         """Begin ``command`` in a session of its own, unless the recorded process lives, and wait until it says that it

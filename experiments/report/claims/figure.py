@@ -13,6 +13,9 @@ from experiments.report.units import MINUS, THIN, number, percent, trimmed
 _WHOLE = 1e-9
 """Distance from a whole number up to which a figure is shown as one."""
 
+_NOTHING = 1e-12
+"""Magnitude up to which a figure is shown as 0: rounding of sums."""
+
 _EXPONENT_BELOW = 1e-8
 """Fractions below it are written with a power of ten."""
 
@@ -60,8 +63,9 @@ class ClaimFigure:
             if 0 < abs(value) < _EXPONENT_BELOW:
                 return f"{number(100 * value, 1)}{THIN}%"
             return percent(value, 1 if abs(value) >= 0.001 or value == 0 else _first_digit(100 * value))
-        is_whole = abs(value - round(value)) <= _WHOLE and abs(value) < 1e6
-        shown = f"{round(value):,}".replace(",", THIN).replace("-", MINUS) if is_whole else number(value)
+        whole = round(value)
+        is_whole = abs(value - whole) <= (_WHOLE if whole else _NOTHING) and abs(value) < 1e6
+        shown = f"{whole:,}".replace(",", THIN).replace("-", MINUS) if is_whole else number(value)
         if self.kind is Kind.FACTOR:
             return f"×{THIN}{shown}"
         return f"{shown}{THIN}{self.unit}" if self.unit else shown

@@ -19,9 +19,8 @@ from experiments.report.lifecycle.books import UNALLOCATED
 from experiments.report.lifecycle.factors import Factors
 from experiments.report.lifecycle.setting import COORDINATOR, Setting
 from experiments.report.node_names import node_names
+from experiments.wording import few
 
-NAMED = 8
-"""Most nodes that a sentence names."""
 LEFT_OUT = (
     "Panels are in the life-cycle factor of harvested energy, not here; the network's devices have no sourced "
     "factor per byte and are left out."
@@ -76,13 +75,6 @@ class Embodied:
         for owner, why in self.unknown.items():
             by_reason.setdefault(why, []).append(self.names.get(owner, owner))
         return "; ".join(f"{few(owners)} ({why})" for why, owners in by_reason.items())
-
-
-def few(names: list[str]) -> str:
-    """``a, b and c``, or the first of many with the number of the others."""
-    if len(names) > NAMED:
-        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def embodied(setting: Setting, factors: Factors) -> Embodied:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from experiments.report import style, units
 from experiments.report.boundary import Boundary
-from experiments.report.lifecycle.embodied import few
 from experiments.report.lifecycle.report import lifecycle_of_study
 from experiments.report.read import Study
 from experiments.report.tables import Column, Table
+from experiments.wording import few
 
 COLUMNS = ("location_based_average", "market_based", "marginal", "harvest_life_cycle")
 

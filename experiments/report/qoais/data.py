@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_node.tasks.data.dataset import Dataset
 from experiments.report.provenance import joules_by_provenance, known_from, missing_fraction
-from experiments.report.qoais.evidence import Evidence
+from experiments.report.qoais.evidence import COLUMNS, Evidence
 from experiments.report.qoais.formulas import balance, effective_dimension, entropy_bits, jensen_shannon_bits
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
 from experiments.report.read import Run
@@ -52,7 +52,8 @@ def _redundancy(evidence: Evidence) -> Indicator:
 def _completeness(evidence: Evidence) -> list[Indicator]:
     row, run, found = Row(Dimension.DATA, "completeness"), evidence.run, evidence.dataset
     nodes = run.tables["nodes"]
-    held = float(nodes["num_examples"].sum()) if "num_examples" in nodes else None
+    counted = "num_examples" in nodes and not evidence.by_columns
+    held = float(nodes["num_examples"].sum()) if counted else None
     slots = run.tables["slots"]
     return [
         row.maybe(
@@ -61,7 +62,9 @@ def _completeness(evidence: Evidence) -> list[Indicator]:
             "fraction",
             "examples of all nodes / examples of the training set",
             "nodes.parquet, data",
-            evidence.why.get("dataset", "nodes.parquet has no num_examples"),
+            evidence.why.get(
+                "dataset", COLUMNS if evidence.by_columns else "nodes.parquet has no num_examples"
+            ),
         ),
         row.measured(
             "readings present",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from experiments.report.qoais.evaluation import Answers, Deviation
 
 NOISES = (0.1, 0.3, 1.0)
+COLUMNS = "training.kind is vertical: nodes have columns of the same examples, and none has a share of them"
 NO_MODEL = f"the run folder has no {MODEL} with a developed model"
 
 
@@ -94,12 +95,21 @@ class Evidence:
             self.why[key] = f"data {name}: {error}"
             return None
 
+    @property
+    def by_columns(self) -> bool:
+        """Whether nodes have columns of all examples, and no examples of their own."""
+        scenario = self.setting.scenario
+        return scenario is not None and scenario.training.kind == "vertical"
+
     @cached_property
     def shares(self) -> list[NDArray[np.int64]] | None:
         """Training examples of every node, nodes in order of name, as the scenario's partition gives them."""
         scenario, data = self.setting.scenario, self.dataset
         if scenario is None or data is None:
             self.why["shares"] = self.setting.reason or self.why["dataset"]
+            return None
+        if self.by_columns:
+            self.why["shares"] = COLUMNS
             return None
         nodes = len(self.run.tables["nodes"])
         if nodes != scenario.node_count:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from experiments.report.qoais.evidence import Evidence
 from experiments.report.qoais.indicator import Dimension, Indicator, Row
 
@@ -37,21 +40,8 @@ def _privacy(evidence: Evidence) -> list[Indicator]:
     row, run = Row(Dimension.SECURITY, "data/algorithm privacy levels"), evidence.run
     moved = run.tables["batch_flows"].query("owner != executor")
     released = float(run.tables["slots"]["released_batches"].sum())
-    strategy = str(run.metadata.get("strategy", ""))
-    budget = (
-        row.lacking(
-            "privacy budget", f"strategy {strategy!r} may add noise, but the run does not record epsilon"
-        )
-        if "dp" in strategy.lower() or "privacy" in strategy.lower()
-        else row.stated(
-            "privacy budget",
-            "unbounded",
-            "metadata.json",
-            "no mechanism adds noise: there is no epsilon",
-        )
-    )
     return [
-        budget,
+        _budget(row, run.metadata),
         row.measured(
             "raw data that left its node",
             float(moved["payload_bytes"].sum()),
@@ -69,6 +59,33 @@ def _privacy(evidence: Evidence) -> list[Indicator]:
             "no batch was released",
         ),
     ]
+
+
+def _budget(row: Row, metadata: Mapping[str, Any]) -> Indicator:
+    name, told = "privacy budget", metadata.get("privacy") or {}
+    if (epsilon := told.get("epsilon")) is not None:
+        return row.measured(
+            name,
+            float(epsilon),
+            "epsilon",
+            f"Renyi accounting of {told['releases']} releases with Gaussian noise, at delta = {told['delta']:g}",
+            "metadata.json",
+            f"{told['kind']} differential privacy of a node with all its examples; losses, numbers of examples and "
+            "energy readings are not protected"
+            + (
+                "; noise follows from the run's seed, and hides nothing from who knows it"
+                if told["seeded"]
+                else ""
+            ),
+        )
+    strategy = str(metadata.get("strategy", ""))
+    # Those with a name of detabed's add none.
+    if ":" in strategy and ("dp" in strategy.lower() or "privacy" in strategy.lower()):
+        return row.lacking(name, f"strategy {strategy!r} may add noise, but the run does not record epsilon")
+    masked = "; the server sees the sum of updates alone" if told.get("secure_aggregation") else ""
+    return row.stated(
+        name, "unbounded", "metadata.json", f"no mechanism adds noise: there is no epsilon{masked}"
+    )
 
 
 def _authenticity(evidence: Evidence) -> Indicator:

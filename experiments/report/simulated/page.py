@@ -61,6 +61,7 @@ def as_json(run: Simulated) -> dict[str, Any]:
         "covered_fraction": _share(total["green_j"], total["demand_j"]),
         "released_batches": run.released_batches,
         "unserved_batches": run.unserved_batches,
+        "unselected_batches": run.unselected_batches,
         "moved_batches": float(run.exchange["batches"].sum()),
         "decided": run.statuses,
         "grams_by_month": {
@@ -89,6 +90,7 @@ def rows_of_totals(run: Simulated) -> list[list[str]]:
         ["batches released", count(facts["released_batches"])],
         ["batches moved", count(facts["moved_batches"])],
         ["batches unserved", count(facts["unserved_batches"])],
+        *([["batches not asked for", count(left)]] if (left := facts["unselected_batches"]) else []),
         ["slots decided", ", ".join(f"{slots} {status}" for status, slots in facts["decided"].items())],
     ]
 

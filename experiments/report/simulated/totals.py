@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from experiments.report.unselected import COLUMNS, unselected_batches
 from experiments.run_folder.files import METADATA, table_file
 
 ENERGIES = ("demand_j", "grid_j", "green_j", "harvest_j", "export_j", "import_j", "curtailed_j")
@@ -34,6 +35,8 @@ class Simulated:
     exchange: pd.DataFrame
     """By zone of donor or owner and of recipient or executor: ``sent_j``, ``received_j``, ``batches``."""
     unserved_batches: int
+    unselected_batches: int
+    """Not asked for (experiments.report.unselected)."""
     released_batches: int
     statuses: dict[str, int] = field(default_factory=dict)
     """Slots by how they were decided."""
@@ -81,6 +84,7 @@ def simulated(folder: Path) -> Simulated:
         months=months,
         exchange=_exchange(folder, zone_of),
         unserved_batches=unserved,
+        unselected_batches=unselected_batches(_parts(folder, "slots", list(COLUMNS))),
         released_batches=released,
         statuses={
             str(k): int(v) for k, v in decisions["status"].str.split(":").str[0].value_counts().items()

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.report.claims.figure import ClaimFigure, Kind
+from experiments.report.units import trimmed
 from experiments.studies.verdict import check
 
 AGREE_FRACTION = 1e-6
@@ -34,15 +35,14 @@ def judge(cases: pd.DataFrame, policies: pd.DataFrame, weeks: pd.DataFrame) -> d
     captured = known.sort_values("captured_fraction").iloc[0]
     return {
         "independent": check(
-            f"every case equals an independent program to {AGREE_FRACTION:g}",
+            f"every case equals an independent program to {trimmed(AGREE_FRACTION)} of its grams",
             worst <= AGREE_FRACTION,
-            ", ".join(f"{name}: {value:.1e}" for name, value in by["difference_fraction"].items()),
+            "; ".join(f"{name}: {trimmed(value, 2)}" for name, value in by["difference_fraction"].items()),
             ClaimFigure("largest relative difference in grams", ours=worst, at_most=AGREE_FRACTION),
         ),
         "order": check(
             "free exchange emits no more than each alone with foresight, this no more than self-consumption, and "
-            "this no "
-            "more than no battery",
+            "this no more than no battery",
             all(left >= right for left, right in pairwise(ordered)),
             ", ".join(f"{name}: {relative[name]:.1%}" for name in ORDER),
             ClaimFigure(
@@ -63,13 +63,12 @@ def judge(cases: pd.DataFrame, policies: pd.DataFrame, weeks: pd.DataFrame) -> d
         "never-worse": check(
             "DET and DETA emit no more than LOCAL in any week, with either knowledge",
             worse == 0,
-            f"worse in {worse} of {int(planned['weeks'].sum())} weeks",
+            f"worse in {worse} of {int(planned['weeks'].sum())} weeks (each policy's, with each knowledge)",
             ClaimFigure("weeks in which DET or DETA emits more than LOCAL", ours=float(worse), at_most=0.0),
         ),
         "captured": check(
             f"rolling decisions that know their 24 hours have at least {LEAST_CAPTURED:.0%} of the gain over LOCAL "
-            f"that is "
-            "possible with foresight",
+            "that is possible with foresight, in the sum over the weeks",
             float(captured["captured_fraction"]) >= LEAST_CAPTURED,
             ", ".join(
                 f"{row['policy'].upper()}{' with servers' if row['servers'] else ''}: {row['captured_fraction']:z.1%}"

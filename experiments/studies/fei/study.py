@@ -215,7 +215,7 @@ def _judge_table(
     check = table1.scaling_check(rows.whole, rows.scaled)
     seeds = table1.by_seed(rows.seeded, world)
     headline = table_claims(frame, check, seeds)
-    own = rates.own(rows.outcomes)
+    own = rates.own(rows.outcomes, rows.scaled)
     every_rate = own | {key: seen for key, seen in rows.by_rate.items() if seen or key not in own}
     tables = {
         "table1": frame,

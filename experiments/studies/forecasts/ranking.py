@@ -192,11 +192,12 @@ def _drawn(
 def zone_intensities(zones: Sequence[str]) -> pd.DataFrame:
     """Average and marginal intensity of every zone, with R2, standard errors, and who follows the load."""
     average = GenerationAverage()
+    marginal = {kind: GenerationMarginal(responding=kind) for kind in RESPONDING}
     rows = []
     for zone in zones:
         row: dict[str, Any] = {"zone": zone}
         for kind in RESPONDING:
-            found = GenerationMarginal(responding=kind).estimate(zone)
+            found = marginal[kind].estimate(zone)
             if kind == RESPONDING[0]:
                 hours = int((found.end - found.start) / HOUR)
                 row["average_g_per_kwh"] = float(

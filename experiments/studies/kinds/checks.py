@@ -83,9 +83,15 @@ def _more_grams(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
     return _check(
         f"{row['title']}: more grams than {row['baseline']}, by the interval over seeds",
         low > 0,
-        f"{mean:+z.1%} ({low:+z.1%} to {high:+z.1%})",
+        f"{mean:+z.1%} ({low:+z.1%} to {high:+z.1%}){_of_static(row)}",
         _share("grams more than the baseline's", row, (mean, low, high), at_least=0.0),
     )
+
+
+def _of_static(row: dict[str, Any]) -> str:
+    """How much of a kind's grams more than its baseline's the static power of longer slots makes."""
+    longer = 1.0 + row["slot_s_more"]
+    return f"; static power in slots {longer:.2f} times as long makes {100 * row['static_g_more']:z.1f} of these points"
 
 
 def _secure(runs: pd.DataFrame, row: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -32,20 +32,28 @@ def shown(kinds: pd.DataFrame) -> Shown:
     """A row a kind; differences from its baseline are paired by seed."""
     return Shown(
         [
-            *("kind", "accuracy", "own models", "J", "g CO2e", "MB", "epsilon"),
-            *("accuracy against baseline, points", "grams against baseline", "baseline"),
+            *("kind", "accuracy", "own models", "slot, s", "J", "of these static", "g CO2e", "MB", "epsilon"),
+            *(
+                "accuracy against baseline, points",
+                "grams against baseline",
+                "of these static power",
+                "baseline",
+            ),
         ],
         [
             [
                 row["title"],
                 _percent(row["accuracy"]),
                 _percent(row["personal_accuracy"]),
+                f"{row['slot_s']:.2f}",
                 f"{row['energy_j']:.0f}",
+                f"{row['static_j']:.0f}",
                 f"{row['emissions_g']:.3f}",
                 f"{row['sent_bytes'] / 1e6:.1f}",
                 NONE if _none(row["epsilon"]) else f"{row['epsilon']:,.1f}",
                 _between(row, "accuracy", 100.0, ""),
                 _between(row, "emissions_g", 100.0, " %"),
+                _between(row, "static_g", 100.0, " %"),
                 row["baseline"],
             ]
             for row in kinds.to_dict("records")
@@ -77,7 +85,8 @@ def assumptions(report: Mapping[str, Any]) -> list[str]:
         f"epochs, {report['rounds']} rounds, learning rate 0.1; the same shares and first weights for every kind of "
         f"a seed.",
         "Vertical learning has no shares of examples: every node has columns of all of them, and no model of its own.",
-        "Slots are as long as the work of a kind needs: Ditto’s are twice as long, with twice the joules at rest.",
+        "Slots are as long as the work of a kind needs, and nodes are awake all of them: longer slots take more static "
+        "power. The table has both, and how much of the grams more than the baseline’s it makes.",
         "Policy LOCAL: no batch moves, so that what differs is the kind alone.",
         "Own models are measured after the node’s local training, FedAvg’s too: it is then FedAvg with fine-tuning. "
         "The "

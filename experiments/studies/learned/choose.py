@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from coordinator.policies.learned.network import RECORD, WEIGHTS
+from coordinator.policies.learned.network import WEIGHTS
 from coordinator.policies.learned.policy import SHIPPED, Learned
+from coordinator.policies.learned.record import beside, record_of
 from coordinator.policies.local import Local
 from coordinator.policies.registry import make_policy
 from coordinator.simulator.simulate import World, simulate
@@ -28,7 +29,8 @@ WORLDS = 24
 
 def choose(folder: Path, worlds: int = WORLDS) -> dict[str, Any]:
     """Compare the weights in ``folder`` with those that ship; returns what it adds to the record. Raises DataError for
-    weights that cannot be read."""
+    weights that cannot be read or are not the record's."""
+    record = record_of(folder / WEIGHTS)
     weights = {"reduction_fraction": folder / WEIGHTS, "before_fraction": SHIPPED}
     policies = {name: make_policy(Learned.name, weights=str(path)) for name, path in weights.items()}
     found: dict[str, list[float]] = {name: [] for name in policies}
@@ -40,9 +42,8 @@ def choose(folder: Path, worlds: int = WORLDS) -> dict[str, Any]:
             found[name].append(1.0 - simulate(truth, policy, told, seed).emissions_g / local_g)
     means = {name: round(float(np.mean(values)), 5) for name, values in found.items()}
     chosen = {"worlds": worlds, **means, "ships": means["reduction_fraction"] > means["before_fraction"]}
-    path = folder / RECORD
-    record = json.loads(path.read_text(encoding="utf-8")) | {"chosen": chosen}
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    content = json.dumps(record | {"chosen": chosen}, indent=1) + "\n"
+    beside(folder / WEIGHTS).write_text(content, encoding="utf-8")
     return chosen
 
 

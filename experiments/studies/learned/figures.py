@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from experiments.report.figures.base import Drawing, new_figure, percent_axis
 from experiments.report.figures.look import look
@@ -19,7 +20,7 @@ def by_world(worlds: pd.DataFrame) -> Drawing:
         .assign(share=lambda rows: rows["bound_g"] / rows["local_g"])
         .sort_values("share")
     )
-    place = {number: at for at, number in enumerate(bound["number"])}
+    place = {number: at for at, number in enumerate(bound["number"], start=1)}
     figure = new_figure(3.6)
     axes = figure.subplots()
     for policy, rows in own[own["policy"] != "local"].groupby("policy"):
@@ -27,11 +28,17 @@ def by_world(worlds: pd.DataFrame) -> Drawing:
         colour, marker = policy_colour(str(policy)), policy_marker(str(policy))
         axes.scatter(at, rows["share"], s=22, color=colour, marker=marker, label=policy_label(str(policy)))
     axes.step(
-        range(len(bound)), bound["share"], where="mid", color=MUTED, lw=1.0, label="optimum with foresight"
+        range(1, len(bound) + 1),
+        bound["share"],
+        where="mid",
+        color=MUTED,
+        lw=1.0,
+        label="optimum with foresight",
     )
     axes.axhline(1.0, color=policy_colour("local"), lw=1.0, label="LOCAL")
     percent_axis(axes.yaxis)
     axes.set_ylabel("grams, share of LOCAL's")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("unseen worlds, by their optimum")
     axes.set_ylim(0)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=5)
@@ -51,11 +58,11 @@ def curve(points: pd.DataFrame) -> Drawing:
     """Reduction against LOCAL over the training, exploration included."""
     figure = new_figure(2.8)
     axes = figure.subplots()
-    axes.plot(points["steps"], points["reduction_fraction"], color=policy_colour("rl"))
+    axes.plot(points["steps"] / 1000, points["reduction_fraction"], color=policy_colour("rl"))
     axes.axhline(0.0, color=policy_colour("local"), lw=1.0)
     percent_axis(axes.yaxis)
     axes.set_ylabel("fewer grams than LOCAL")
-    axes.set_xlabel("slots of training")
+    axes.set_xlabel("thousand slots of training")
     last = points.iloc[-1]
     return Drawing(
         name="curve",

@@ -26,6 +26,7 @@ from carbon_data.files.datasets import dataset
 from coordinator.policies.learned.action import ACTIONS
 from coordinator.policies.learned.network import RECORD, WEIGHTS
 from coordinator.policies.learned.observation import FLEET, OWN
+from coordinator.policies.learned.record import DIGEST, digest_of
 from experiments.environments.world import FleetWorld
 from experiments.resolve.resolve import resolve
 from experiments.studies.learned.network import NodePolicy
@@ -123,6 +124,7 @@ def train(steps: int, seed: int, output: Path, groups: int = GROUPS) -> dict[str
             steps=done,
             curve=points,
         )
+        record[DIGEST] = digest_of(output / WEIGHTS)
         (output / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     recorder = Recorder(write)

@@ -114,6 +114,7 @@ def users_for_people(table: pd.DataFrame) -> Shown:
         _Column("users", "users"),
         _Column("way", "way"),
         _Column("runs", "runs"),
+        UP,
         TERMINAL,
         SYSTEM,
         _Column("p50 ms", "latency_p50_s", _times(1e3, 1)),

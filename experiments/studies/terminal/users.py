@@ -21,10 +21,11 @@ from experiments.report.claims.figure import ClaimFigure
 from experiments.studies.terminal.checks import check
 from experiments.studies.terminal.settings import FRAME_PERIOD_S
 
-USERS = (1, 2, 4, 8, 16)
+USERS = (1, 2, 4, 8, 16, 32)
 USERS_DISTANCES_M = (500.0, 1000.0)
 SMALL_SERVER_FLOP_PER_S = 1e9
-"""Choice: a server that sixteen users nearly fill; the parameters' own is hardly busy with them."""
+"""Choice: a server that sixteen users nearly fill, and thirty-two do more than that; the parameters' own is hardly
+busy with them."""
 SCENES = 2 * len(USERS_DISTANCES_M)
 """Two servers at each distance."""
 USERS_FRAMES = 100
@@ -109,7 +110,7 @@ def users_table(
     seed: int,
     advance: Callable[[str], None],
 ) -> pd.DataFrame:
-    """One row per distance, server, number of users and way; joules per frame, mean over users.
+    """One row per distance, server, number of users and way; joules and bytes per frame, mean over users.
 
     Args:
         options: Of dynamic partition; those below ``rules.least_accuracy_fraction`` are left out.
@@ -156,6 +157,7 @@ def _row(shared: Shared, chosen: list[str]) -> dict[str, Any]:
         "server_load_fraction": busy / FRAME_PERIOD_S,
         "terminal_j": float(run.terminal_j.mean()),
         "system_j": float(run.system_j.mean()),
+        "up_bytes": float(np.mean([split.up_bytes for split in splits])),
         "waiting_j": float(run.terminal_j.mean() - np.mean(spent)),
         "latency_p50_s": float(np.quantile(run.latency_s, 0.5)),
         "latency_p95_s": float(np.quantile(run.latency_s, 0.95)),
@@ -172,6 +174,11 @@ def judge(users: pd.DataFrame) -> dict[str, dict[str, Any]]:
     timely = informed["late_fraction"] <= alone["late_fraction"]
     cheap = informed["terminal_j"] <= local["terminal_j"]
     total = len(informed)
+    spent_j, as_alone_j = (way.reindex(informed.index)["terminal_j"].to_numpy() for way in (informed, alone))
+    widest = int(np.argmax(as_alone_j - spent_j))
+    sent_bytes, sent_as_alone_bytes = (
+        way.reindex(informed.index)["up_bytes"].to_numpy() for way in (informed, alone)
+    )
     most = max(USERS)
     late = users[users["users"] == most].groupby("way")["late_fraction"].max()
     single = by_way[ALONE].xs(1, level="users")
@@ -182,7 +189,10 @@ def judge(users: pd.DataFrame) -> dict[str, dict[str, Any]]:
             "Users that know their share of the link and the server's queue are late no more often than users that "
             "decide as if alone, and spend no more terminal joules than computing locally, with any number of users.",
             f"{int((timely & cheap).sum())} of {total} scenes ({int(timely.sum())} no later, {int(cheap.sum())} no "
-            f"more joules); late with {most} users, worst scene: {late[INFORMED]:.0%} instead of {late[ALONE]:.0%}",
+            f"more joules); late with {most} users, worst scene: {late[INFORMED]:.0%} instead of {late[ALONE]:.0%} as "
+            f"if alone; where they differ most, {1e3 * spent_j[widest]:.3g} mJ a frame at the terminal "
+            f"instead of {1e3 * as_alone_j[widest]:.3g}, and {sent_bytes[widest]:.0f} bytes up instead of "
+            f"{sent_as_alone_bytes[widest]:.0f}",
             ClaimFigure(
                 "scenes in which both hold",
                 ours=float((timely & cheap).sum()),

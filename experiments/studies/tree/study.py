@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from experiments.studies.tree.model import Machine, build_machine
 from experiments.studies.tree.parameters import Parameters, load_parameters, picoseconds
 from experiments.studies.tree.settings import Extent, Setting, grid, rates_per_s
 from experiments.studies.tree.traffic import draw
+from experiments.studies.unheard import unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,6 @@ def run_study(
     return Results(points, parameters, extent, len(missing), len(cells) - len(missing))
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the parent, which cancels what has not begun; a worker finishes and keeps its cell."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _finished(
     cells: Sequence[Cell], parameters: Parameters, paths: dict[Cell, Path], workers: int
 ) -> Iterator[Path]:
@@ -129,9 +124,12 @@ def _finished(
             yield _compute(cell, parameters, paths[cell])
         return
     pool_of = min(workers, len(cells))
-    with ProcessPoolExecutor(pool_of, mp_context=get_context("spawn"), initializer=_leave_interrupts) as pool:
-        pending: set[Future[Path]] = {pool.submit(_compute, cell, parameters, paths[cell]) for cell in cells}
+    with ProcessPoolExecutor(pool_of, mp_context=get_context("spawn")) as pool:
+        pending: set[Future[Path]] = set()
         try:
+            # Ctrl-C is for this process, which cancels what has not begun; a worker finishes and keeps its cell.
+            with unheard():
+                pending = {pool.submit(_compute, cell, parameters, paths[cell]) for cell in cells}
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:

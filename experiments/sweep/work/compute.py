@@ -19,7 +19,7 @@ from experiments.fleet.inprocess import InProcessFleet
 from experiments.fleet.virtual import VirtualFleet
 from experiments.report.measures import totals
 from experiments.report.read import load_run
-from experiments.resolve.resolve import resolve
+from experiments.resolve.resolve import resolve, resolve_single
 from experiments.runs.run import execute
 from experiments.scenario.model import Scenario, parse_scenario
 from experiments.sweep.work.jobs import Answer, Job
@@ -35,7 +35,7 @@ def answer(job: Job, scratch: Path | None = None) -> Answer:
         look_beside(None if job.own_code is None else Path(job.own_code))
         scenario = parse_scenario(job.text, "")
         if job.only_check:
-            resolve(scenario)
+            resolve_single(scenario)
             return Answer(job.number)
         return Answer(job.number, result=_run(scenario, scratch))
     except (UsageError, DataError) as error:

@@ -42,7 +42,7 @@ def test_a_retry_after_that_says_nothing_is_no_wait_of_the_servers(
 
 def test_a_silent_server_runs_into_the_time_out(service: Service, waits: list[float]) -> None:
     release = threading.Event()
-    service.answer = lambda *_: (release.wait(5.0), (200, {}, b"{}"))[1]  # type: ignore[method-assign,assignment,return-value]
+    service.answer = lambda *_: (release.wait(120.0), (200, {}, b"{}"))[1]  # type: ignore[method-assign,assignment,return-value]
     client = HttpClient(timeout_s=0.1, attempts=2)
     with pytest.raises(ServiceUnavailableError, match=r"timed out.*after 2 attempts"):
         client.get_json(f"{service.url}/zones?key=secret")

@@ -21,12 +21,16 @@ from tests.carbon_data.live.conftest import NOW
 from tests.carbon_data.live.replayed import KEYS, Replayed
 
 HOUR = timedelta(hours=1)
+PATIENCE_S = 120.0
+"""Longest that a service here may take to answer, where a test is not about that."""
 
 
 @contextmanager
-def polling(replayed: Replayed, *names: str, poll_s: float = 0.0, wait_s: float = 5.0) -> Iterator[Poller]:
+def polling(
+    replayed: Replayed, *names: str, poll_s: float = 0.0, wait_s: float = PATIENCE_S
+) -> Iterator[Poller]:
     keys = Keys(KEYS)
-    client = HttpClient(timeout_s=5.0, attempts=1)
+    client = HttpClient(timeout_s=PATIENCE_S, attempts=1)
     signals = [
         Polled(
             f"{name} GB",
@@ -50,8 +54,8 @@ def values(poller: Poller) -> list[float]:
 
 
 def eventually(what: Callable[[], Any]) -> None:
-    """Wait until ``what`` holds, for at most ten seconds."""
-    end = time.monotonic() + 10
+    """Wait until ``what`` holds."""
+    end = time.monotonic() + PATIENCE_S
     while not what():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -68,9 +72,9 @@ def test_once_a_slot_each_slot_sees_what_the_service_says_then(replayed: Replaye
 
 def test_a_slot_waits_for_the_first_value_and_not_for_a_slow_later_one(replayed: Replayed) -> None:
     replayed.delay_s = 0.3
-    with polling(replayed, wait_s=5.0) as poller:
+    with polling(replayed) as poller:
         first = values(poller)
-    with polling(replayed, wait_s=5.0, poll_s=1000.0) as poller:
+    with polling(replayed, poll_s=1000.0) as poller:
         assert values(poller) == first
         replayed.delay_s = 60.0
         assert values(poller) == first
@@ -78,7 +82,7 @@ def test_a_slot_waits_for_the_first_value_and_not_for_a_slow_later_one(replayed:
 
 
 def test_a_service_that_does_not_answer_in_time_leaves_the_slot_without_a_value(replayed: Replayed) -> None:
-    replayed.delay_s = 2.0
+    replayed.delay_s = PATIENCE_S
     with (
         polling(replayed, wait_s=0.1) as poller,
         pytest.raises(NoValueError, match=r"uk-carbon-intensity GB: .*no value"),
@@ -89,7 +93,7 @@ def test_a_service_that_does_not_answer_in_time_leaves_the_slot_without_a_value(
 def test_a_refused_key_ends_the_wait_and_is_named_without_the_key(replayed: Replayed) -> None:
     replayed.always = (401, {}, f"no such key {KEYS['ELECTRICITYMAPS_TOKEN']}".encode())
     with (
-        polling(replayed, "electricity-maps", poll_s=300.0, wait_s=60.0) as poller,
+        polling(replayed, "electricity-maps", poll_s=300.0) as poller,
         pytest.raises(NoValueError, match=r"refuses the token \(401\): no such key \*\*\*"),
     ):
         values(poller)

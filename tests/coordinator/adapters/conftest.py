@@ -10,14 +10,15 @@ import pytest
 
 from tests.coordinator.adapters.process import NodeThreads, Process
 
-LEASE_S = 8.0
-"""Many times the stubs' heartbeat, so that nodes keep their lease on a busy machine."""
+LEASE_S = 120.0
+"""So long that nodes keep their lease on any machine; a test that waits for the end of one says how long it is."""
 
 
 @pytest.fixture
 def process(tmp_path: Path, kit: Any, request: pytest.FixtureRequest) -> Iterator[Process]:
-    slots = getattr(request, "param", 12)
-    made = Process(kit.make_config(tmp_path, nodes=3, slots=slots, policy="deta", lease_s=LEASE_S), tmp_path)
+    """``param``: changes of its configuration."""
+    told = {"nodes": 3, "slots": 12, "policy": "deta", "lease_s": LEASE_S, **getattr(request, "param", {})}
+    made = Process(kit.make_config(tmp_path, **told), tmp_path)
     made.start()
     yield made
     if made.popen is not None and made.popen.poll() is None:

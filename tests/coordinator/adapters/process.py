@@ -20,6 +20,8 @@ from protos import codec
 from protos.messages.stream import Heartbeat
 
 ROOT = Path(__file__).parents[3]
+PATIENT_S = 120.0
+"""Ends a wait that would never end; what comes at all may come late on a busy machine."""
 
 
 class Process:
@@ -44,16 +46,25 @@ class Process:
             )
 
     def start(self) -> None:
-        """Start it; it is ready when this returns."""
+        """Start it; it is ready when this returns. While it is away another program may have its port for a moment."""
+        end_s = time.monotonic() + PATIENT_S
+        while "cannot listen on" in (ready := self._told()).get("failed", "") and time.monotonic() < end_s:
+            time.sleep(0.1)
+        assert self.popen is not None
+        assert "failed" not in ready, ready
+        assert ready["pid"] == self.popen.pid
+        self.address, self.epoch = ready["address"], ready["epoch"]
+        self.config = self.config.model_copy(update={"port": int(self.address.rpartition(":")[2])})
+
+    def _told(self) -> dict[str, Any]:
+        """What it says once it has started, or cannot."""
         self.begin()
         assert self.popen is not None
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
         assert line, (self.folder / "coordinator.log").read_text()
-        ready = json.loads(line)
-        assert ready["pid"] == self.popen.pid
-        self.address, self.epoch = ready["address"], ready["epoch"]
-        self.config = self.config.model_copy(update={"port": int(self.address.rpartition(":")[2])})
+        told: dict[str, Any] = json.loads(line)
+        return told
 
     def kill(self) -> None:
         assert self.popen is not None
@@ -63,7 +74,7 @@ class Process:
     def stop(self) -> int:
         assert self.popen is not None
         self.popen.terminate()
-        return self.popen.wait(15)
+        return self.popen.wait(PATIENT_S)
 
 
 class NodeThreads:
@@ -83,7 +94,7 @@ class NodeThreads:
         async def begin() -> None:
             self.tasks[node] = asyncio.ensure_future(self._attend(self.stubs[node]))
 
-        asyncio.run_coroutine_threadsafe(begin(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(begin(), self.loop).result(PATIENT_S)
 
     def kill(self, node: str) -> None:
         """Like kill -9 of the node: the stream ends, and unsent messages are lost."""
@@ -93,13 +104,13 @@ class NodeThreads:
             with contextlib.suppress(asyncio.CancelledError):
                 await self.tasks[node]
 
-        asyncio.run_coroutine_threadsafe(end(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result(PATIENT_S)
 
     def stop(self) -> None:
         for node in list(self.tasks):
             self.kill(node)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(PATIENT_S)
         self.loop.close()
 
     async def _attend(self, stub: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from coordinator.adapters.control_client import (
     ControlClient,
+    CoordinatorRefusedError,
     CoordinatorUnreachableError,
 )
 from protos import codec
@@ -59,6 +60,30 @@ def test_coordinator_that_dies_late_in_a_long_call_is_waited_for() -> None:
             assert client.status().epoch == 2
     finally:
         server.stop(None)
+
+
+def test_a_slots_end_may_be_held_up_by_a_disk() -> None:
+    """Beyond the waits for readings and for settlements, which nodes may use up."""
+    left_s: list[float] = []
+
+    def end_slot(data: bytes, context: grpc.ServicerContext) -> bytes:
+        left_s.append(context.time_remaining())
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "wrong_slot: none is open")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handlers = {codec.END_SLOT.method: grpc.unary_unary_rpc_method_handler(end_slot)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(codec.END_SLOT.service, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with (
+            ControlClient(f"127.0.0.1:{port}", slot_s=100.0) as client,
+            pytest.raises(CoordinatorRefusedError),
+        ):
+            client.end_slot(0, 1000.0)
+    finally:
+        server.stop(None)
+    assert left_s[0] - 2100.0 > 10.0
 
 
 def test_another_server_that_has_the_port_for_a_moment_is_waited_out() -> None:

@@ -22,6 +22,8 @@ from coordinator.adapters.flower_server import (
     logging_to,
     stage_runs,
 )
+from experiments.runs.failure import lost_nodes
+from protos.messages.slot import Send
 from protos.messages.terms import Stage
 from tests.coordinator.adapters.script import Nodes, Script, decided, zeros
 
@@ -75,6 +77,60 @@ def test_the_schedule_runs_all_stages_in_order():
     assert float(developed[0]["b"].numpy()[0]) == 2.0
     assert float(schedule.record.models[Stage.RECYCLING]["b"].numpy()[0]) == 1.0
     assert schedule.record.initial_evaluations[Stage.DEVELOPMENT].accuracy_fraction == 0.0
+
+
+class Sending(Script):
+    """Nodes b and c send all that they have."""
+
+    def begin_slot(self, slot, stage, wait_s):
+        plan = super().begin_slot(slot, stage, wait_s)
+        sent = {"b": (Send("a", "", 2),), "c": (Send("a", "", 1),)}
+        decisions = [replace(each, sends=sent.get(each.node_id, ())) for each in plan.decisions]
+        return replace(plan, decisions=tuple(decisions))
+
+
+def test_a_node_whose_work_was_to_go_to_others_and_that_died_is_lost_to_the_slot():
+    """It is asked nothing, so that no answer of it is missing."""
+
+    class Dying(Nodes):
+        def send_and_receive(self, messages, *, timeout=None):
+            self.dead.add(NUMBERS["b"])
+            return super().send_and_receive(messages, timeout=timeout)
+
+    outcomes = []
+    schedule = Schedule(
+        RunPlan(stages=[Stage.APPLICATION], development=LearningTask(FedAvg, lambda _: zeros())),
+        Link(control=Sending({"a": 1, "b": 0, "c": 0}), numbers=NUMBERS),
+        Watch(on_slot=outcomes.append),
+    )
+    build_server_app(schedule)(Dying(), Context(1, 1, {}, RecordDict(), {}))
+    (outcome,) = outcomes
+    assert (outcome.replies.sent, outcome.replies.unreachable) == (("a",), ("b",))
+    assert lost_nodes(outcome) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "learns", "asked"),
+    [
+        (Stage.APPLICATION, False, ("a", "b", "c")),
+        (Stage.DEVELOPMENT, False, ("a", "b", "c")),
+        (Stage.PREPARATION, True, ("a", "b", "c")),
+        (Stage.APPLICATION, True, ("a",)),
+        (Stage.DEVELOPMENT, True, ("a",)),
+    ],
+)
+def test_nodes_that_send_all_are_asked_about_what_comes_back_where_no_model_is_sent_for_it(
+    stage, learns, asked
+):
+    outcomes = []
+    task = LearningTask(FedAvg, lambda _: zeros())
+    plan = RunPlan(stages=[stage], development=task if learns else None)
+    link = Link(control=Sending({"a": 1, "b": 0, "c": 0}), numbers=NUMBERS)
+    schedule = Schedule(plan, link, Watch(on_slot=outcomes.append))
+    grid = Nodes()
+    build_server_app(schedule)(grid, Context(1, 1, {}, RecordDict(), {}))
+    assert outcomes[0].replies.sent == asked
+    assert all(("arrays" in message.content) is plan.brings_model(stage) for message in grid.seen)
 
 
 def test_recycling_slots_need_a_recycling_task():

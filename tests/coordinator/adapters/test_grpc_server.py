@@ -21,16 +21,17 @@ from protos import codec
 from protos.messages.slot import Telemetry
 from protos.messages.stream import Refusal, Register, UpMessage, Welcome
 from protos.messages.terms import Overrun, Stage
-from tests.coordinator.adapters.process import NodeThreads, Process, books_of
+from tests.coordinator.adapters.conftest import LEASE_S
+from tests.coordinator.adapters.process import PATIENT_S, NodeThreads, Process, books_of
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[3]
-LEASE_S = 8.0
-"""Many times the stubs' heartbeat, so that nodes keep their lease on a busy machine."""
+SILENT_S = 1.0
+"""So long it is listened to whether more comes than what was expected."""
 
 
-def say(address: str, *messages: UpMessage | bytes) -> list[Any]:
-    """Answers of a stream to raw messages, until it ends or sends nothing more."""
+def say(address: str, *messages: UpMessage | bytes, answers: int = 1) -> list[Any]:
+    """Answers of a stream to raw messages, until it ends or, after so many ``answers``, sends nothing more."""
 
     async def run() -> list[Any]:
         async with aio.insecure_channel(address) as channel:
@@ -39,7 +40,10 @@ def say(address: str, *messages: UpMessage | bytes) -> list[Any]:
                 await call.write(message if isinstance(message, bytes) else codec.encode_up(message))
             heard = []
             with contextlib.suppress(TimeoutError):
-                while (data := await asyncio.wait_for(call.read(), 1.0)) is not aio.EOF:
+                while True:
+                    wait_s = PATIENT_S if len(heard) < answers else SILENT_S
+                    if (data := await asyncio.wait_for(call.read(), wait_s)) is aio.EOF:
+                        break
                     heard.append(codec.decode_down(data))
             call.cancel()
             return heard
@@ -64,14 +68,14 @@ def test_unknown_nodes_and_invalid_messages_are_refused_and_leave_no_row(process
         assert not any(isinstance(m, Welcome) for m in heard)
     channel = grpc.insecure_channel(process.address)
     with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(codec.BEGIN_SLOT.path)(b"\xff\xff\xff", timeout=5)
+        channel.unary_unary(codec.BEGIN_SLOT.path)(b"\xff\xff\xff", timeout=PATIENT_S)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(codec.BEGIN_SLOT.path)(b"\0" * (codec.MAX_STREAM_BYTES + 1), timeout=5)
+        channel.unary_unary(codec.BEGIN_SLOT.path)(b"\0" * (codec.MAX_STREAM_BYTES + 1), timeout=PATIENT_S)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     bomb = b"\0" * (codec.MAX_STREAM_BYTES - 1)  # allowed in length: it is not even unpacked
     with pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(codec.BEGIN_SLOT.path)(bomb, timeout=5, compression=grpc.Compression.Gzip)
+        channel.unary_unary(codec.BEGIN_SLOT.path)(bomb, timeout=PATIENT_S, compression=grpc.Compression.Gzip)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     channel.close()
     process.stop()
@@ -82,7 +86,7 @@ def test_an_invalid_message_in_a_stream_is_refused_and_the_stream_continues(
     process: Process, kit: Any
 ) -> None:
     stub = kit.StubNode("n00")
-    heard = say(process.address, stub.register(), b"\xff", stub.telemetry(0))
+    heard = say(process.address, stub.register(), b"\xff", stub.telemetry(0), answers=3)
     kinds = [type(m).__name__ for m in heard]
     assert kinds == ["Welcome", "Refusal", "Ack"]
     process.stop()
@@ -103,12 +107,12 @@ def test_second_stream_fences_the_first(process: Process, kit: Any) -> None:
                 assert isinstance(await call.read(), Welcome)
                 streams.append(call)
             heard = [
-                await asyncio.wait_for(streams[0].read(), 5),
-                await asyncio.wait_for(streams[0].read(), 5),
+                await asyncio.wait_for(streams[0].read(), PATIENT_S),
+                await asyncio.wait_for(streams[0].read(), PATIENT_S),
             ]
             stub = kit.StubNode("n00")
             await streams[1].write(stub.telemetry(0))
-            heard.append(await asyncio.wait_for(streams[1].read(), 5))
+            heard.append(await asyncio.wait_for(streams[1].read(), PATIENT_S))
             return heard
 
     refusal, end, ack = asyncio.run(run())
@@ -138,10 +142,10 @@ def test_many_streams_do_not_starve_a_healthy_node(process: Process, nodes: Node
         return refused
 
     with ControlClient(process.address) as control:
-        control.wait_for_nodes(3, 10)
+        control.wait_for_nodes(3, PATIENT_S)
         assert asyncio.run(flood()) > 0
-        control.begin_slot(0, Stage.DEVELOPMENT, 10.0)
-        assert len(control.end_slot(0, 10.0).settled_nodes) == 3
+        control.begin_slot(0, Stage.DEVELOPMENT, PATIENT_S)
+        assert len(control.end_slot(0, PATIENT_S).settled_nodes) == 3
 
 
 def test_slots_on_the_wall_clock_are_due_on_schedule_over_grpc(tmp_path: Path, kit: Any) -> None:
@@ -159,7 +163,7 @@ def test_slots_on_the_wall_clock_are_due_on_schedule_over_grpc(tmp_path: Path, k
     nodes = NodeThreads(stubs, process.address)
     left = []
     with ControlClient(process.address, slot_s=0.3) as control:
-        control.wait_for_nodes(3, 10.0)
+        control.wait_for_nodes(3, PATIENT_S)
         for slot in range(6):
             plan = control.begin_slot(slot, Stage.DEVELOPMENT, 5.0)
             left.append([decision.remaining_s for decision in plan.decisions])

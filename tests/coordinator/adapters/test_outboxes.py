@@ -18,13 +18,32 @@ def waiting(outbox: asyncio.Queue[Any]) -> list[Any]:
     return [outbox.get_nowait() for _ in range(outbox.qsize())]
 
 
+class StillClock(asyncio.SelectorEventLoop):
+    """A loop whose time stands still but for ``pause``: a machine that is busy makes no pause."""
+
+    now_s = 0.0
+
+    def time(self) -> float:
+        return self.now_s
+
+
+async def pause(seconds: float) -> None:
+    """What is due within them happens."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, StillClock)
+    loop.now_s += seconds
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 def connected(work: Callable[[Outboxes, asyncio.Queue[Any]], Awaitable[None]]) -> None:
     async def run() -> None:
         outboxes, outbox = Outboxes(), new_outbox()
         outboxes.open("n0", outbox)
         await work(outboxes, outbox)
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=StillClock) as runner:
+        runner.run(run())
 
 
 def test_an_acknowledgement_after_a_pause_is_sent_at_once_and_others_wait() -> None:
@@ -32,9 +51,9 @@ def test_an_acknowledgement_after_a_pause_is_sent_at_once_and_others_wait() -> N
         for seq in range(1, 5):
             outboxes.post("n0", Ack("n0", seq))
         assert waiting(outbox) == [Ack("n0", 1)]
-        await asyncio.sleep(2 * HELD_S)
+        await pause(2 * HELD_S)
         assert waiting(outbox) == [Ack("n0", 4)]
-        await asyncio.sleep(2 * HELD_S)
+        await pause(2 * HELD_S)
         outboxes.post("n0", Ack("n0", 5))
         assert waiting(outbox) == [Ack("n0", 5)]
 
@@ -57,7 +76,7 @@ def test_one_that_waits_is_told_where_nothing_follows_and_not_again() -> None:
         outboxes.tell_late()
         assert waiting(outbox) == [Ack("n0", 1), Ack("n0", 2)]
         outboxes.post("n0", Ack("n0", 3))
-        await asyncio.sleep(2 * HELD_S)
+        await pause(2 * HELD_S)
         assert waiting(outbox) == [Ack("n0", 3)]
 
     connected(work)
@@ -68,7 +87,7 @@ def test_one_that_waits_goes_before_what_is_said_next() -> None:
         for message in (Ack("n0", 1), Ack("n0", 2), SLOT):
             outboxes.post("n0", message)
         assert waiting(outbox) == [Ack("n0", 1), Ack("n0", 2), SLOT]
-        await asyncio.sleep(2 * HELD_S)
+        await pause(2 * HELD_S)
         assert waiting(outbox) == []
 
     connected(work)
@@ -81,7 +100,7 @@ def test_one_that_waits_is_told_at_the_end_and_on_no_other_stream() -> None:
         newer = new_outbox()
         outboxes.open("n0", newer)
         outboxes.post("n0", WELCOME)
-        await asyncio.sleep(2 * HELD_S)
+        await pause(2 * HELD_S)
         assert waiting(newer) == [WELCOME]
         for seq in (3, 4):
             outboxes.post("n0", Ack("n0", seq))

@@ -167,6 +167,14 @@ def renamed_run(b: Body) -> None:
     b["config"]["run_id"] = "other"
 
 
+def not_a_number(connection: sqlite3.Connection) -> None:
+    """Joules of a reading that a standard parser of JSON in Python takes and that are no number."""
+    (text,) = connection.execute("SELECT body FROM entries WHERE key = ?", (U0,)).fetchone()
+    found = json.loads(text)
+    found["lines"][0]["energy_uj"] = float("nan")
+    connection.execute("UPDATE entries SET body = ? WHERE key = ?", (json.dumps(found), U0))
+
+
 FORGED: dict[str, Forged] = {
     "guards gone": Forged(
         "guards",
@@ -211,6 +219,11 @@ FORGED: dict[str, Forged] = {
     ),
     "document of another shape": Forged(
         "document", "cannot be understood: KeyError", (body(B0, lambda b: b.pop("balance")),)
+    ),
+    "not a number": Forged(
+        "document",
+        "entry 15 (message/n00/boot1/2): lines[0].energy_uj is nan; allowed are finite numbers",
+        (not_a_number,),
     ),
     "no integer": Forged(
         "sums",

@@ -283,7 +283,9 @@ def test_a_mixed_program_starts_from_the_plan_found_and_keeps_the_time_left(
     assert start is not None
     monkeypatch.setattr(module, "_SilentHighs", Recorder)
     monkeypatch.setattr(module, "awake_start", known)
-    monkeypatch.setattr(module.time, "perf_counter", iter(np.arange(30.0, 99.0, 10.0)).__next__)
+    monkeypatch.setattr(
+        module, "time", SimpleNamespace(perf_counter=iter(np.arange(30.0, 99.0, 10.0)).__next__)
+    )
     Recorder.told.clear()
     session = module.Session(program, options)
     found = session.run()
@@ -293,7 +295,9 @@ def test_a_mixed_program_starts_from_the_plan_found_and_keeps_the_time_left(
     assert [value for name, value in Recorder.told if name == "start"] == [start.tolist()]
     assert (found.pass_s, found.run_s) == (10.0, 20.0)
     assert found.row_duals is None
-    monkeypatch.setattr(module.time, "perf_counter", iter(np.arange(0.0, 999.0, 100.0)).__next__)
+    monkeypatch.setattr(
+        module, "time", SimpleNamespace(perf_counter=iter(np.arange(0.0, 999.0, 100.0)).__next__)
+    )
     Recorder.told.clear()
     again = session.run()
     assert [value for name, value in Recorder.told if name == "time_limit"] == [0.01]
@@ -476,6 +480,34 @@ def test_a_cap_that_is_exceeded_is_told_in_batches() -> None:
     ((name, excess),) = reason.excess.items()
     allowed = {"D5_offload_cap.edge_00.r0d0 [batches]": 70.0, "D7_time.edge_00.t0 [seconds]": 210.0}
     assert excess == pytest.approx(allowed[name])
+
+
+def test_whole_batches_lack_what_the_last_of_them_lacks() -> None:
+    """60 s hold no batch of 63.6 s: 3.6 s are missing, not 63.6. Of 25 s they hold two, and a third lacks 15."""
+    fleet = replace(
+        two_nodes(backlog_batches=np.array([[1], [3]])), seconds_per_batch=np.array([[63.6], [25.0]])
+    )
+    told = {"D7_time.edge_00.t0 [seconds]": 3.6, "D7_time.edge_01.t0 [seconds]": 15.0}
+    reason = explain_unserved(build(fleet, LOCAL_LP, whole_batches=True))
+    assert reason.excess == pytest.approx(told)
+    longer = replace(fleet, slot_s=75.0)
+    assert find_conflicts(longer, LOCAL_LP) is None
+    assert find_conflicts(replace(longer, slot_s=74.9), LOCAL_LP) is not None
+
+
+def test_storage_for_whole_batches_lacks_what_the_last_of_them_lacks() -> None:
+    """Room for 2.5 batches of 1 MB, where ten have to go and node 0 has no time for any of them."""
+    fleet = two_nodes(backlog_batches=np.array([[10], [0]]), storage_bytes=np.array([0.0, 2.5e6]))
+    fleet = replace(
+        fleet,
+        limits=replace(fleet.limits, offload_cap_fraction=1.0),
+        seconds_per_batch=np.array([[1000.0], [1.0]]),
+    )
+    reason = explain_unserved(build(fleet, DAT, whole_batches=True))
+    allowed = {"D7_storage.edge_01.t0 [bytes]": 7.5e6, "D7_time.edge_00.t0 [seconds]": 7940.0}
+    assert reason.excess
+    for name, excess in reason.excess.items():
+        assert excess <= allowed[name] * (1 + 1e-9)
 
 
 def test_limits_that_are_exceeded_where_nodes_may_sleep() -> None:

@@ -37,7 +37,8 @@ def test_impossible_options_are_refused(options: dict[str, float], message: str)
 
 
 def test_the_policy_conforms_with_a_floor_on_tree_too() -> None:
-    assert check_named("deta-tree", {"tree_floor_fraction": 0.98}, seeds=2) == []
+    # A price takes some 26 solves, here not to the optimum: conformance is about limits kept.
+    assert check_named("deta-tree", {"tree_floor_fraction": 0.98, "mip_gap": 0.02}, seeds=2) == []
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,18 @@ def test_own_policy_by_module_and_name() -> None:
         ("detaa", {}, "allowed are.*deta"),
         ("no.such.module:Thing", {}, "cannot be loaded"),
         ("coordinator.policies.deta:Deta2", {}, "it has Deta"),
-        ("coordinator.policies.registry:POLICIES", {}, "not a class or function"),
+        ("coordinator.policies.registry:POLICIES", {}, "is a dict; a policy is a class with name, init"),
+        (
+            "os:system",
+            {"command": "echo called"},
+            r"'os:system' is a built-in function \(\w+\.system\); a policy is a class with name, init\(seed\) and "
+            r"decide\(fleet, state\), or a Python function that returns one; see docs/own-policy\.md$",
+        ),
+        (
+            "os:makedirs",
+            {},
+            r"its options are name, .*; it is a function, and a policy is a class with name, init",
+        ),
         ("deta", {"horizons": 3}, "horizon"),
         ("deta", {"horizon": 0}, "allowed is 1 or more"),
         ("deta", {"time_limit_s": -1.0}, "more than 0"),
@@ -135,6 +146,8 @@ def test_every_policy_is_described_by_the_first_paragraph_of_its_module() -> Non
     assert told["fedzero"] == (
         "FedZero: train on excess energy only (Wiesner et al., e-Energy 2024; github.com/dos-group/fedzero)."
     )
+    assert len(set(told.values())) == len(told)  # also of policies that share a module
+    assert told["dat-hand-over"].startswith("DAT with hand-over: batches of requests move to cleaner nodes")
     # two lines in the source, one here
     assert told["local"] == (
         'LOCAL, "no optimisation": every node for itself, by rule. Own harvest first, surplus stored, discharged at '
@@ -182,3 +195,24 @@ def test_options_of_what_has_no_signature_are_not_known() -> None:
     assert registry._options(3) == "not known"
     assert registry._options(lambda: None) == "none"
     assert registry._options(lambda one, two=3: None) == "one, two=3"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("random", {"clients": 1.5}, "clients is a whole number, got 1.5"),
+        ("random", {"clients": True}, "clients is a whole number, got True"),
+        ("time-shift", {"cheapest": 1.5}, "cheapest is a whole number, got 1.5"),
+        ("lowcarb+dvfs", {"forecast_slots": 1.5}, "forecast_slots is a whole number, got 1.5"),
+        ("energy-proportional", {"least_batches": 1.5}, "least_batches is a whole number, got 1.5"),
+        ("hard-budget", {"budget_g": True}, "budget_g is a number, got True"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused(name: str, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PolicyError, match=sentence):
+        make_policy(name, **options)
+
+
+def test_whole_numbers_serve_as_numbers_and_none_as_left_out() -> None:
+    make_policy("hard-budget", budget_g=1, clients=None)
+    make_policy("random", clients=np.int64(2))

@@ -14,7 +14,7 @@ from coordinator.policies.registry import make_policy
 from coordinator.slots.clocks import NS_PER_S, ROUND_TRIPS, Offset
 from coordinator.slots.protocol import Effects, TryLaterError
 from protos.messages.runner import BeginSlot
-from protos.messages.stream import ClockAnswer, ClockQuestion, Heartbeat
+from protos.messages.stream import ClockAnswer, ClockQuestion, Heartbeat, Heartbeats
 from protos.messages.terms import Overrun, Stage
 
 AHEAD_NS = 5 * NS_PER_S
@@ -86,7 +86,8 @@ def test_a_node_that_does_not_answer_is_named(bench: Any) -> None:
         bench.coordinator.begin_slot(BeginSlot(0, Stage.DEVELOPMENT, 1.0))
     bench.drop = lambda node, message: False
     bench.now += 31.0
-    bench.coordinator.receive("n01", Heartbeat("n01", "boot1", 0, 1))
+    beats = tuple(Heartbeat(node, "boot1", 0, 1) for node in ("n00", "n01"))
+    bench.coordinator.receive("n00", Heartbeats(beats))  # n01 is asked on its own stream
     bench.run_slot(0)
 
 

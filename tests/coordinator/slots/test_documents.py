@@ -19,9 +19,11 @@ def without(document: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def test_a_duration_is_kept_where_there_is_one() -> None:
-    assert message_document(USAGE) == without(asdict(USAGE), "duration_s", "harvest_metered", "requests")
+    assert message_document(USAGE) == without(
+        asdict(USAGE), "duration_s", "harvest_metered", "requests", "other_waste_uj"
+    )
     timed = replace(USAGE, duration_s=0.0)
-    assert message_document(timed) == without(asdict(timed), "harvest_metered", "requests")
+    assert message_document(timed) == without(asdict(timed), "harvest_metered", "requests", "other_waste_uj")
     telemetry = Telemetry("n0", "boot", 1, 0, 0, (1,), (1,))
     assert message_document(telemetry) == without(asdict(telemetry), "work", "battery_was_read")
     read = replace(telemetry, battery_was_read=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from coordinator.config import TurnConfig
+import pytest
+from pydantic import ValidationError
+
+from coordinator.config import CoordinatorConfig, TurnConfig
 from coordinator.slots.moved_turns import moved_turns
 
 
@@ -26,3 +29,10 @@ def test_those_of_the_slot_between_nodes_that_are_there(tmp_path: Path, kit: Any
     assert found is not None
     assert (found.owner.tolist(), found.at.tolist()) == ([0], [1])
     assert (found.cache_bytes.tolist(), found.read_again_j.tolist()) == ([5.0], [2.0])
+
+
+def test_turns_that_are_not_in_the_order_of_slots_are_refused(tmp_path: Path, kit: Any) -> None:
+    told = kit.make_config(tmp_path, nodes=2).model_dump()
+    told["turns"] = (turn(1, "n0", "n0"), turn(0, "n0", "n0"))
+    with pytest.raises(ValidationError, match="a turn of slot 0 after one of slot 1"):
+        CoordinatorConfig.model_validate(told)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from coordinator.config import TurnConfig
 from coordinator.slots import recalled as module
+from coordinator.slots.asked_turns import AskedTurns
 from coordinator.slots.recalled import recalled_turns, taken_turns
 from protos.messages.slot import Answer, Recalled
 from protos.messages.terms import RequestPart
@@ -54,15 +55,24 @@ class Slot(SimpleNamespace):
             )
             for node in nodes
         }
-        usage = {node: SimpleNamespace(requests=requests) for node, requests in answered.items()}
+        usage = {
+            node: SimpleNamespace(node_id=node, requests=requests) for node, requests in answered.items()
+        }
         super().__init__(slot=slot, decisions=decisions, usage=usage, boots=told.get("boots", {}))
 
 
 def books(turns: list[TurnConfig], *slots: Slot, boots: dict[str, str] | None = None) -> Any:
     """``boots``: nodes that have started again since."""
+    past, decided = AskedTurns(turns), {}
+    for slot in slots:
+        decided[slot.slot] = slot
+        past.decided(slot)  # type: ignore[arg-type]
+        for usage in slot.usage.values():
+            past.reported(slot, usage)  # type: ignore[arg-type]
+        past.ended(decided)  # type: ignore[arg-type]
     return SimpleNamespace(
-        config=SimpleNamespace(turns=tuple(turns)),
-        slots={slot.slot: slot for slot in slots},
+        turns=past,
+        slots=decided,
         next_slot=len(slots),
         same_boot=lambda slot, node: node not in (boots or {}),
     )
@@ -159,7 +169,38 @@ def test_prompts_read_for_another_node_are_no_answers() -> None:
 
 def test_answers_beyond_what_a_message_holds_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Slot(0, {"n0": [], "n1": [said("n1", 0, 7, 8)], "n2": []})
-    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 9)
+    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 1)
     (lost,) = recalled_turns(books(MOVES, first), ("n0", "n2"))["n2"]
     assert lost.answers == ()
     assert recalled_turns(books(STAYS, first, boots={"n1": "new"}), NODES) == {}
+
+
+def test_a_slot_looks_at_no_slot_before_it_but_where_turns_were_lost() -> None:
+    """What a slot takes does not grow with those before it."""
+    turns = [turn(slot, "n1", "n1", batch_id=slot) for slot in range(50)]
+    past = [Slot(slot, {"n0": [], "n1": [said("n1", slot, 7)], "n2": []}) for slot in range(49)]
+    run = books(turns, *past)
+    run.slots = Looked(run.slots)
+    assert recalled_turns(run, NODES) == {}
+    assert len(run.slots.at) <= 1
+    del past[-1].usage["n1"]
+    lost = books(turns, *past)
+    lost.slots = Looked(lost.slots)
+    (again, _) = recalled_turns(lost, ("n0", "n2"))["n0"]
+    assert (again.turn, len(again.answers)) == (48, 48)
+    assert lost.slots.at <= {47, 48}
+
+
+class Looked(dict[int, Slot]):
+    """Slots, and which of them were looked at."""
+
+    def __init__(self, slots: dict[int, Slot]) -> None:
+        super().__init__(slots)
+        self.at: set[int] = set()
+
+    def __getitem__(self, slot: int) -> Slot:
+        self.at.add(slot)
+        return super().__getitem__(slot)
+
+    def values(self) -> NoReturn:  # type: ignore[override]
+        raise AssertionError("all slots were looked at")

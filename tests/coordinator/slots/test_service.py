@@ -13,7 +13,9 @@ from coordinator.ledger import verify
 from coordinator.market.decision import Feasible, home_and_moves
 from coordinator.market.pairs import Pairs
 from coordinator.policies.local import rule_decision
+from coordinator.slots.protocol import Effects
 from protos.messages.runner import BeginSlot, EndSlot
+from protos.messages.stream import Heard, Heartbeat, Heartbeats
 from protos.messages.terms import Stage
 
 
@@ -28,6 +30,29 @@ def test_repeated_calls_give_the_stored_answer(bench: Any) -> None:
     assert bench.coordinator.begin_slot(begin) == plan
     assert bench.coordinator.ledger.head == before
     assert all(stub.executed_twice == 0 for stub in bench.nodes.values())
+
+
+def test_heartbeats_of_several_nodes_renew_the_leases_of_those_whose_streams_are_open(bench: Any) -> None:
+    bench.join()
+    service, session = bench.coordinator.service, bench.coordinator.sessions["n00"]
+    service.sessions.close("n02", bench.coordinator.sessions["n02"])
+    bench.now += 0.9 * bench.config.lease_s
+    beats = [Heartbeat(node, "boot1", 0, 5) for node in ("n00", "n01", "n02", "stranger")]
+    effects = service.receive("n00", session, Heartbeats(tuple(beats)))
+    assert effects == Effects((), (("n00", Heard(("n00", "n01"))),))
+    bench.now += 0.9 * bench.config.lease_s
+    assert service.sessions.live() == ("n00", "n01")
+
+
+def test_a_heartbeat_of_another_start_renews_nothing(bench: Any) -> None:
+    bench.join()
+    service, session = bench.coordinator.service, bench.coordinator.sessions["n00"]
+    bench.now += 0.9 * bench.config.lease_s
+    beats = (Heartbeat("n00", "boot1", 0, 5), Heartbeat("n01", "boot0", 0, 5))
+    effects = service.receive("n00", session, Heartbeats(beats))
+    assert effects.sends == (("n00", Heard(("n00",))),)
+    bench.now += 0.9 * bench.config.lease_s
+    assert service.sessions.live() == ("n00",)
 
 
 class Saver:

@@ -47,8 +47,10 @@ def test_leases_run_on_the_clock_and_streams_are_fenced_by_number() -> None:
     sessions.close("a", 1)  # not the stream it has
     assert sessions.is_current("a", 2)
     sessions.close("b", 7)
+    assert [sessions.is_open(node) for node in ("a", "b", "c")] == [True, False, True]
     sessions.close("a", 2)
     assert not sessions.is_current("a", 2)
+    assert [sessions.is_open(node) for node in ("a", "b", "c")] == [False, False, True]
     assert sessions.live() == ("a", "b", "c")  # the lease runs on
     now[0] = 110.0
     assert sessions.live() == ("a", "c")

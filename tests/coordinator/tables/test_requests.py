@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.tables.recorded import RecordedRun
-from coordinator.tables.requests import request_rows, spoken_columns
+from coordinator.tables.requests import LATE, as_booked, request_rows, spoken_columns
 
 ONE: dict[str, Any] = {
     "owner": "n1",
@@ -87,3 +87,18 @@ def test_columns_of_serving_are_sums_and_quantiles() -> None:
     assert (found["first_token_p50_s"], found["first_token_p95_s"]) == (1.0, 3.0)
     assert found["joules_per_token_decoded"] == pytest.approx(0.1)
     assert spoken_columns([]) == {}
+    assert spoken_columns([ONE], 250_000)["other_wasted_j"] == 0.25
+    assert found["other_wasted_j"] is None  # a ledger of a version before
+    unread = {**DEAD, "part": "read", "cache_bytes": 0, "same": None}
+    assert spoken_columns([ONE, unread])["failed_requests"] == 0  # the node that got it answers it
+
+
+def test_what_came_after_the_end_of_its_slot_was_not_answered_and_is_waste(run: RecordedRun) -> None:
+    run.bookings[0, "n0"]["late"] = True  # type: ignore[index]
+    one, dead = request_rows(run)
+    assert (one["failed"], dead["failed"]) == (LATE, "it died")
+    assert (one["prefill_j"], one["decode_j"], one["wasted_j"]) == (0, 0, 3.0)
+    assert (one["tokens_decoded"], one["bits"], one["first_token_s"]) == (0, 0, None)
+    assert one["operational_g"] == pytest.approx(0.3)
+    found = spoken_columns(as_booked([ONE, DEAD], {"late": True}))
+    assert (found["failed_requests"], found["wasted_j"], found["tokens_decoded"]) == (2, 4.0, 0)

@@ -137,7 +137,10 @@ def test_slots_balance_and_agree_with_flows(made: Any) -> None:
         assert rows["offloaded_batches"].sum() == summary.moved_batches
         assert rows["unserved_batches"].sum() == summary.unserved_batches
     moved = tables["batch_flows"]["batches"].sum()
-    assert moved > 0
+    assert moved == tables["slots"]["offloaded_batches"].sum() > 0
+    assert (tables["batch_flows"]["owner"] != tables["batch_flows"]["executor"]).all(), (
+        "none for work at home"
+    )
     assert (tables["batch_flows"]["payload_bytes"] == 1000 * tables["batch_flows"]["batches"]).all()
 
 

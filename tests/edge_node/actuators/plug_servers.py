@@ -10,6 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+
+from edge_node.meters.sources import http
+
 
 class SwitchServer(ThreadingHTTPServer):
     """``relays``: whether each is on. ``stuck``: it answers, and switches nothing. ``asked``: paths, in order."""
@@ -88,7 +92,11 @@ def serving(
     server = SwitchServer(answer, relays)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield server
+        with (
+            pytest.MonkeyPatch.context() as patch
+        ):  # client and server are one process, which may stand still
+            patch.setattr(http, "TIMEOUT_S", 60.0)
+            yield server
     finally:
         server.shutdown()
         server.server_close()

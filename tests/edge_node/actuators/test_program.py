@@ -39,16 +39,11 @@ def test_a_program_that_cannot_be_run_is_named(tmp_path: Path) -> None:
 
 
 def test_a_program_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    code = (
-        "import os, sys, time\n"
-        "child = os.fork()\n"
-        "if child: open(sys.argv[1], 'w').write(str(child))\n"
-        "time.sleep(3600)\n"
-    )
+    starting = f"sleep 3600 & echo $! > {tmp_path}/child; wait"
     with pytest.raises(ActuatorError, match=r"took longer than 2 s \(sleep\.time_limit_s\)"):
-        run_program("down", python(code, tmp_path / "child"), 2.0)
+        run_program("down", ("sh", "-c", starting), 2.0)
     child = int((tmp_path / "child").read_text())
-    until = time.monotonic() + 20.0
+    until = time.monotonic() + 60.0
     while _lives(child) and time.monotonic() < until:
         time.sleep(0.01)
     assert not _lives(child)
@@ -76,9 +71,15 @@ def test_it_is_asked_until_it_is_ready(tmp_path: Path) -> None:
 
 
 def test_what_is_never_ready_says_so() -> None:
-    never = python("import sys; sys.exit('still booting')")
-    with pytest.raises(ActuatorError, match=r"not awake within 1 s .*still booting"):
-        wait_until_ready(never, time.monotonic() + 1.0, 1.0)
+    never = ("sh", "-c", "echo still booting; exit 1")
+    with pytest.raises(ActuatorError, match=r"not awake within 2 s .*ended with code 1: still booting"):
+        wait_until_ready(never, time.monotonic() + 2.0, 2.0)
+
+
+def test_an_answer_cut_short_by_the_limit_does_not_hide_the_one_before(tmp_path: Path) -> None:
+    once = f"test -e {tmp_path}/asked && exec sleep 3600; touch {tmp_path}/asked; echo still booting; exit 1"
+    with pytest.raises(ActuatorError, match=r"not awake within 2 s .*ended with code 1: still booting"):
+        wait_until_ready(("sh", "-c", once), time.monotonic() + 2.0, 2.0)
 
 
 def test_programs_are_shown_as_one_would_type_them() -> None:

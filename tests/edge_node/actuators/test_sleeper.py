@@ -15,7 +15,7 @@ from edge_node.meters.sampling.reading import Reading
 from protos.messages.terms import MeterKind
 
 READING = Reading(MeterKind.COUNTER, 4_000_000, 50_000, 10.0, 1.0, 0, 2_000_000_000)
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Bench:

@@ -29,7 +29,7 @@ from protos.messages.terms import Stage
 SLOTS = 3
 STAGES = (Stage.PREPARATION, Stage.DEVELOPMENT, Stage.APPLICATION)
 ZONES = ("DIRTY", "NO", "NO")
-WAIT_S = 20.0
+WAIT_S = 60.0
 MakeNode = Callable[..., EdgeNode]
 
 
@@ -56,7 +56,7 @@ def coordinator_config(folder: Path, port: int = 0, **changes: Any) -> Coordinat
         "tree_alpha_bits_per_token": 1.0,
         "port": port,
         "heartbeat_s": 0.2,
-        "lease_s": 5.0,
+        "lease_s": 60.0,
     }
     return CoordinatorConfig(**{**values, **changes})
 

@@ -6,7 +6,10 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from coordinator.adapters.control_client import ControlClient
+from edge_node.adapters import coordinator_client
 from edge_node.adapters.host import GrpcHost
 from tests.edge_node.adapters.running import (
     STAGES,
@@ -21,7 +24,10 @@ from tests.edge_node.adapters.running import (
 )
 
 
-def test_an_executor_out_of_reach_leaves_the_work_at_home(make_node: MakeNode, tmp_path: Path) -> None:
+def test_an_executor_out_of_reach_leaves_the_work_at_home(
+    make_node: MakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator_client, "OFFLOADED_FRACTION", 0.0)
     with serving(coordinator_config(tmp_path)) as running, GrpcHost() as one, GrpcHost() as two:
         links = attach([one, two, two], make_nodes(make_node), running.address)
         with contextlib.closing(ControlClient(running.address)) as control:

@@ -69,7 +69,7 @@ def test_letters_are_whole_and_signs_of_life_pass_unheard() -> None:
 
 
 def test_it_presents_itself_first_and_says_the_rest_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_stream, "SILENT_S", 0.2)
+    monkeypatch.setattr(board_stream, "SILENT_S", 2.0)
     monkeypatch.setattr(board_stream, "BEAT_S", 0.05)
 
     def say(stream: BoardStream) -> None:
@@ -78,7 +78,7 @@ def test_it_presents_itself_first_and_says_the_rest_in_turn(monkeypatch: pytest.
 
     call = Call([])
     found, error = heard(call, say)
-    assert (found, str(error)) == ([], "nothing was heard for 0.2 s")
+    assert (found, str(error)) == ([], "nothing was heard for 2 s")
     assert call.said[:2] == [PRESENT, Hosting("s", "", "")]
     assert [len(piece.data) for piece in call.said[2:4] if isinstance(piece, Piece)] == [PIECE_BYTES, 1]
     assert call.said[-1] == Beat()

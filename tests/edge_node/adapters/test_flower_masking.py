@@ -1,4 +1,4 @@
-"""A round of secure aggregation in Flower messages between three nodes, and messages that a node does not act on."""
+"""A round of secure aggregation in Flower messages between four nodes, and messages that a node does not act on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_node.workload import TrainResult
 from protos.masking import masks
 from protos.masking.party import MaskingError, PublicKeys, about, unmask
 
-NODES, SLOT, BITS = (2, 3, 4), 5, 20
+NODES, SLOT, BITS = (2, 3, 4, 5), 5, 20
 BEGUN = {"w": np.zeros((2, 3), np.float32), "b": np.zeros(2, np.float32)}
 
 
@@ -53,7 +53,7 @@ def test_a_round_gives_the_sum_and_books_its_work_and_bytes() -> None:
         "nodes": list(NODES),
         "sealing": [found[n]["sealing"] for n in NODES],
         "masking": [found[n]["masking"] for n in NODES],
-        "threshold": 2,
+        "threshold": 3,
     }
     shares = {n: told(sides[n].shares(asked(n, "query.shares", **every), boards[n])) for n in NODES}
     updates = {n: {name: array + n / 10 for name, array in BEGUN.items()} for n in NODES}
@@ -65,7 +65,7 @@ def test_a_round_gives_the_sum_and_books_its_work_and_bytes() -> None:
         message = asked(n, "train", **terms)
         sent[n] = sides[n].masked(message, boards[n], result, BEGUN)
         assert sides[n].masked(message, boards[n], result, BEGUN) is sent[n]  # the same message again
-    alive, dropped = [2, 4], [3]
+    alive, dropped = [2, 4, 5], [3]
     revealed = {
         n: told(sides[n].unmask(asked(n, "query.unmask", alive=alive, dropped=dropped), boards[n]))
         for n in alive
@@ -78,8 +78,10 @@ def test_a_round_gives_the_sum_and_books_its_work_and_bytes() -> None:
         dropped,
         about(SLOT),
     )
-    mean = masks.from_ring(total, 6.0, BITS)
-    np.testing.assert_allclose(mean, (2 * 0.2 + 4 * 0.4) / 6, atol=masks.error_bound(2, 6.0, BITS) + 1e-6)
+    mean = masks.from_ring(total, 11.0, BITS)
+    np.testing.assert_allclose(
+        mean, (2 * 0.2 + 4 * 0.4 + 5 * 0.5) / 11, atol=masks.error_bound(3, 11.0, BITS) + 1e-6
+    )
     for n in alive:
         assert [done.flop > 0 for done in boards[n].done] == [True, True, True, False]
         assert all(done.of_models for done in boards[n].done)

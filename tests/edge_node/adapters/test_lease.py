@@ -9,7 +9,7 @@ import pytest
 from edge_node.adapters.lease import Lease
 from edge_node.slots.link import LinkError
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def test_a_lease_is_lifted_and_lost() -> None:

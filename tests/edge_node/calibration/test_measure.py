@@ -18,6 +18,7 @@ from edge_node.calibration.reading import CalibrationError
 from edge_node.meters.sampling.limits import Limits
 from edge_node.meters.sampling.sampler import Sampler
 from tests.edge_node.calibration.fake_board import IDLE_W, THREAD_W, FakeBoard
+from tests.edge_node.meters.recordings import SteadySensor
 
 ROOT = Path(__file__).parents[3]
 LIMITS = Limits(low_uw=100_000, high_uw=200_000_000)
@@ -77,10 +78,11 @@ def test_every_step_has_the_power_of_its_load(board: FakeBoard) -> None:
 
 
 def test_a_meter_that_fails_names_the_step(tmp_path: Path) -> None:
-    (tmp_path / "short.csv").write_text("at_s,power_w\n0,3\n0.6,0\n")
-    sampler = Sampler(f"recording:{tmp_path}/short.csv", LIMITS)
+    sensor = SteadySensor(tmp_path / "hwmon0")
+    sampler = Sampler(sensor.spec, LIMITS)
     try:
-        with pytest.raises(CalibrationError, match=r"^idle: .*the recording ended"):
+        sensor.go(sampler)
+        with pytest.raises(CalibrationError, match=r"^idle: .*cannot be read"):
             measure(sampler, [], {}, 1.0, lambda step, passed_s: None)
     finally:
         sampler.stop()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import pytest
+
 from edge_node.config import BoardConfig, LanguageConfig
+from edge_node.language.ask import Asker
 from edge_node.language.model_file import model_file
 from edge_node.language.node_server import NodeServer
 from edge_node.language.shape import shape_of
@@ -72,6 +79,21 @@ class Node:
         return {(line.stage, line.component): line.energy_uj for line in self.meter.close(SERVING)}
 
 
+def dies_in_mid_answer(node: Node, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The node's server is killed once the first bytes of its next answer have come. Returns its process."""
+    pid, hear, alive = node.server.pid, Asker._more, [True]
+    assert pid is not None
+
+    def more(asker: Asker, heard: Any) -> None:
+        hear(asker, heard)
+        if alive:
+            alive.clear()
+            os.kill(pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Asker, "_more", more)
+    return pid
+
+
 @contextmanager
 def two_nodes(made: type[N], config: LanguageConfig) -> Iterator[tuple[N, N]]:
     """Two of a kind; their servers end with the context."""
@@ -79,3 +101,22 @@ def two_nodes(made: type[N], config: LanguageConfig) -> Iterator[tuple[N, N]]:
     yield one, two
     one.server.stop()
     two.server.stop()
+
+
+def tokens_of(node: Node, text: str) -> list[int]:
+    """``text`` in tokens of the node's model."""
+    node.server.ready()
+    assert node.server._server is not None
+    asked = urllib.request.Request(
+        f"{node.server._server.url}/tokenize",
+        json.dumps({"content": text}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(asked) as answer:
+        found: list[int] = json.load(answer)["tokens"]
+    return found
+
+
+CHINESE = "你好，" * 8
+"""40 tokens of SmolLM2: a sign takes several, and the stream has no event for those within one."""

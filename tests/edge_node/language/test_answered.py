@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,3 +69,14 @@ def test_what_is_restored_before_delays_the_first_token_and_cpu_time_is_at_most_
     assert use.seconds == pytest.approx(3.2)
     assert use.first_s == pytest.approx(1.6)
     assert (use.part, use.cache_bytes) == (RequestPart.CONTINUED, 7)
+
+
+def test_a_last_token_that_was_asked_again_is_counted_as_writing() -> None:
+    answering, booked = made(times=False)
+    once = answering.use(ASKED, SAID, 10.0)
+    twice = answering.use(
+        ASKED, SAID, 10.0, again=replace(SAID, cached_tokens=10, prefilled_tokens=1, tokens_out=1)
+    )
+    assert twice.flop - once.flop == twice.decode_flop - once.decode_flop == SHAPE.prefill_flop(1, 10)
+    assert twice.tokens_out == once.tokens_out == 4
+    assert [work.flop for work in booked] == [once.flop, twice.flop]

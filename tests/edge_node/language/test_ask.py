@@ -49,7 +49,7 @@ def server(*pieces: bytes) -> Iterator[tuple[str, list[bytes]]]:
         thread = threading.Thread(target=serve, args=(listening,))
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}", heard
-        thread.join(10)
+        thread.join(60)
 
 
 def answer(*events: dict[str, Any], cut: int = 0) -> Sequence[bytes]:
@@ -69,6 +69,29 @@ def test_tokens_timings_text_and_bytes_are_those_of_the_answer() -> None:
     assert said.text_bytes == 3
     assert said.down_bytes == sum(map(len, pieces))
     assert 0 < said.first_s <= said.duration_s
+
+
+def in_one(told: dict[str, Any]) -> tuple[bytes, bytes]:
+    body = json.dumps(told).encode()
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body
+
+
+def test_in_one_piece_an_answer_has_all_of_its_tokens() -> None:
+    pieces = in_one({"content": "\ufffd", "tokens": [21, 22], "timings": TIMINGS})
+    with server(*pieces) as (url, heard):
+        said = Asker(url).ask_in_one([7, 8, 9], 2, cached=False)
+    asked = json.loads(heard[0])
+    assert (asked["stream"], asked["cache_prompt"], asked["n_predict"]) == (False, False, 2)
+    assert (said.tokens, said.places, said.tokens_out) == ((21, 22), (1, 2), 2)
+    assert (said.cached_tokens, said.prefilled_tokens, said.text) == (3, 5, "\ufffd")
+    assert said.down_bytes == sum(map(len, pieces))
+    assert 0 < said.first_s == said.duration_s
+
+
+def test_in_one_piece_an_answer_that_lacks_tokens_is_no_answer() -> None:
+    pieces = in_one({"content": "a", "tokens": [21], "timings": TIMINGS})
+    with server(*pieces) as (url, _), pytest.raises(AskError, match="1 numbers for 2 tokens"):
+        Asker(url).ask_in_one([7], 2)
 
 
 def test_framing_is_a_request_without_its_prompt() -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +14,7 @@ from edge_node.meters.base import MeterContext
 from edge_node.meters.modelled import ModelledMeter
 from edge_node.meters.pieces import Pieces
 from protos.messages.terms import Component, Stage
+from tests.edge_node.language.real_node import dies_in_mid_answer
 from tests.edge_node.language.test_work import BOARD, Node, config
 
 __all__ = ["config"]
@@ -74,16 +71,14 @@ def test_answers_are_those_of_one_after_the_other_for_one_request(node: Node, co
     assert all(not use.failed for use in uses)
 
 
-def test_what_was_not_answered_when_the_server_died_has_failed_and_is_waste(node: Node) -> None:
+def test_what_was_not_answered_when_the_server_died_has_failed_and_is_waste(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node.infer(3)
     node.meter.open(3)
-    died = node.server.pid
-    assert died is not None
-    killer = threading.Thread(target=lambda: (time.sleep(0.6), os.kill(died, signal.SIGKILL)))
-    killer.start()
+    dies_in_mid_answer(node, monkeypatch)
     lengths = np.array([[10, 1], [40, 200], [40, 200], [40, 200]], dtype=np.int32)
     result = node.infer(4, **{LENGTHS: lengths})
-    killer.join()
     failed = [use for use in result.uses if use.failed]
     assert len(failed) >= 3
     assert all("broke off" in use.failed for use in failed)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_node.config import LanguageConfig
+from edge_node.language import node_server as module
 from edge_node.language.model_file import model_file
 from edge_node.language.node_server import NodeServer
 from edge_node.language.server import ServerError
@@ -41,7 +42,6 @@ def test_one_that_died_between_requests_is_replaced_and_no_cpu_time_is_lost(conf
     assert first is not None
     assert spent_s > 0.0
     os.kill(first, signal.SIGKILL)
-    time.sleep(0.2)
     assert server.ready().ask([1, 2, 3], 2).tokens_out == 2
     assert server.pid != first
     assert server.restarts == 1
@@ -57,3 +57,18 @@ def test_a_file_that_no_server_loads_is_the_servers_error(config: LanguageConfig
     other = config.model_copy(update={"path": str(path), "sha256": model_file(path).sha256})
     with pytest.raises(ServerError, match=r"broken\.gguf does not start"):
         NodeServer("n0", other).start()
+
+
+def test_a_server_that_tokenises_in_no_known_form_is_the_servers_error(
+    config: LanguageConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tokenised(url: str) -> Any:
+        raise ValueError("no JSON")
+
+    monkeypatch.setattr(module, "tokenised", tokenised)
+    server = NodeServer("n0", config)
+    try:
+        with pytest.raises(ServerError, match="does not tokenise"):
+            server.corpus()
+    finally:
+        server.stop()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import requests
 
 from benchmarks.tokens import Client, natural_prompts, shipped
 from edge_node.language.model_file import ModelFile, model_file
-from edge_node.language.prompt_cache import CacheError, put, take
+from edge_node.language.prompt_cache import FILE, CacheError, put, take
 from edge_node.language.requantise import cache_bytes_per_token
 from edge_node.language.server import LanguageServer
 from tests.language_model import fetched_model
@@ -75,4 +79,17 @@ def test_a_server_that_has_ended_says_so(model: ModelFile) -> None:
     with LanguageServer(model, context_tokens=256) as server:
         pass
     with pytest.raises(CacheError, match="gives no answer to save"):
+        take(server)
+
+
+@pytest.mark.parametrize("said", [b"<html>", b"[1]", b'{"n_saved": null, "n_written": 0}', b"\xff"])
+def test_an_answer_that_is_none_is_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    answer = requests.Response()
+    answer.status_code, answer._content = 200, said
+    monkeypatch.setattr(requests, "post", lambda *args, **named: answer)
+    (tmp_path / FILE).touch()
+    server: Any = SimpleNamespace(cache_folder=tmp_path, url="http://127.0.0.1:1")
+    with pytest.raises(CacheError):
         take(server)

@@ -66,6 +66,35 @@ def test_it_ends_with_the_process_that_started_it(model: ModelFile) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     end = time.monotonic() + 60
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while is_running(pid):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it may go away between two questions
+        return False
+
+
+@pytest.mark.parametrize(
+    ("program", "mode", "why"),
+    [
+        (None, 0, "No such file"),
+        ("#!/bin/sh\n", 0o644, "Permission denied"),
+        ("#!/bin/sh\necho hello\n", 0o755, "it says 'hello"),
+        ('#!/bin/sh\necho "[]"\n', 0o755, "it says"),
+        ("#!/bin/sh\n", 0o755, "exit code 0"),
+    ],
+)
+def test_a_program_that_is_gone_or_is_no_server_is_the_servers_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, mode: int, why: str
+) -> None:
+    path = tmp_path / "python"
+    if program is not None:
+        path.write_text(program)
+        path.chmod(mode)
+    monkeypatch.setattr(sys, "executable", str(path))
+    with pytest.raises(ServerError, match=why):
+        LanguageServer(ModelFile(tmp_path / "any.gguf", ""))

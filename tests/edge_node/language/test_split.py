@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_node.config import LanguageConfig
-from edge_node.language.split import COMPARED_EVERY
-from edge_node.workload import HANDED, InferResult
+from edge_node.language.ask import GoneError
+from edge_node.language.asked import Asked
+from edge_node.language.comparing import COMPARED_EVERY
+from edge_node.language.node_server import NodeServer
+from edge_node.language.work import LanguageWorkload
+from edge_node.meters.base import MeterContext
+from edge_node.meters.modelled import ModelledMeter
+from edge_node.meters.pieces import Pieces
+from edge_node.workload import HANDED, Aside, InferResult
 from protos.messages.parcels import HandedPrompt
 from protos.messages.terms import Component, RequestPart, Stage
-from tests.edge_node.language.real_node import Node, real_config, two_nodes
+from tests.edge_node.language.real_node import (
+    BOARD,
+    CHINESE,
+    SERVING,
+    Node,
+    real_config,
+    tokens_of,
+    two_nodes,
+)
 
 pytestmark = pytest.mark.processes
 
@@ -109,8 +127,78 @@ def test_a_prompt_that_cannot_be_read_is_a_failed_part(pair: tuple[Node, Node]) 
     assert second.prompt is not None
 
 
+def test_a_first_token_within_a_character_is_handed_over(
+    pair: tuple[Node, Node], config: LanguageConfig
+) -> None:
+    """The stream has no event for it; the answer goes on in mid-character, and is that of one node."""
+    one, _ = pair
+    text = tokens_of(one, CHINESE)
+    asker = one.server.ready()
+    length = next(
+        n
+        for n in range(len(text), 20, -1)
+        if not asker.ask(text[:n], 1, with_tokens=True, cached=False).tokens
+    )
+    batch = dict(one.work.batch(5, Stage.APPLICATION))
+    batch["tokens"] = np.array([[*text[:length], *[0] * (40 - length)]] * 2, dtype=np.int32)
+    batch["lengths"] = np.array([[length, 6]] * 2, dtype=np.int32)
+    one.meter.begin()
+    found = one.work.read(batch)
+    assert [each.use.failed for each in found] == ["", ""]
+    alone = asker.ask_in_one(text[:length], 6, cached=False)
+    handed = np.empty(2, dtype=object)
+    handed[:] = [each.prompt for each in found]
+    assert [(each.first_token, each.first_text) for each in handed] == [(alone.tokens[0], b"")] * 2
+    fresh = Node(config)  # which compares its first answer
+    try:
+        fresh.meter.begin()
+        first, second = fresh.work.infer({}, [{**batch, HANDED: handed}]).uses
+        assert (first.same, second.same) == (True, None)
+        for use in (first, second):
+            assert (use.part, use.failed, use.tokens_out) == (RequestPart.WRITE, "", 6)
+            assert (use.cached_tokens, use.prefilled_tokens) == (length, 0)
+        wrong = replace(handed[0], first_token=alone.tokens[1])
+        asked = Asked(text[:length], 6, 100)
+        said = fresh.work._split._continued(asked, wrong)
+        ((_, same),) = fresh.work._split._alone(asked, wrong, said)
+        assert not same
+    finally:
+        fresh.server.stop()
+
+
 def test_a_folder_is_left_empty(pair: tuple[Node, Node]) -> None:
     for node in pair:
         server = node.server._server
         assert server is not None
         assert not list(Path(server.cache_folder).iterdir())
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_under_a_meter_that_counts_a_server_that_dies_at_a_shared_prompt_books_waste(
+    config: LanguageConfig, monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    """It dies while it reads a prompt for another node, or while it goes on from another's cache."""
+    meter = ModelledMeter(MeterContext(BOARD, 100.0))
+    server = NodeServer("n0", config)
+    work = LanguageWorkload(config, 2, (1, 0), server, Pieces(meter, BOARD))
+
+    def dies(*args: object, **named: object) -> None:
+        raise GoneError("the server broke off")
+
+    monkeypatch.setattr(server, "ready", lambda: SimpleNamespace(ask=dies, ask_in_one=dies))
+    monkeypatch.setattr(server, "put", lambda cache: None)
+    meter.open(0)
+    asked = Asked(list(range(40)), 6, 100)
+    if reads:
+        found = work._split.read(asked)
+        assert found.prompt is None
+        spent: Any = found.use
+        assert (spent.part, spent.up_bytes) == (RequestPart.READ, 0)
+    else:
+        sha256 = hashlib.sha256(b"cache").hexdigest()
+        spent = work._split.write(
+            asked, HandedPrompt(0, 0, 40, 1, b"", 0.0, work._split._kin(), sha256, b"cache")
+        )
+        assert isinstance(spent, Aside)
+    waste = {line.component: line.energy_uj for line in meter.close(SERVING)}[Component.WASTE]
+    assert waste == round(1e6 * spent.compute_j) > 0

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from edge_node.config import ConversationConfig, LanguageConfig, UserTurn
+from edge_node.language import untold
 from edge_node.workload import HANDED, Arrays, RequestUse
 from protos.messages.parcels import HandedPrompt
 from protos.messages.slot import Answer, Recalled
 from protos.messages.terms import Component, RequestPart, Stage
+from tests.edge_node.language.real_node import CHINESE, real_config, tokens_of, two_nodes
 from tests.edge_node.language.real_node import Node as PlainNode
-from tests.edge_node.language.real_node import real_config, two_nodes
 
 pytestmark = pytest.mark.processes
 
@@ -172,3 +173,38 @@ def test_a_turn_goes_on_from_one_that_was_asked_again_in_the_same_slot(pair: tup
     late, own = two.work.batch(number, Stage.APPLICATION), two.asked(0, 2)
     assert counts(two.take(late, None)) == (RequestPart.RECALLED, 0, 58, 6)
     assert counts(two.take(own, None)) == (RequestPart.KEPT, 63, 13, 6)
+
+
+def chinese(one: Node) -> Arrays:
+    """Turn 0 of conversation 0, in signs of several tokens."""
+    batch = dict(one.asked(0, 0))
+    batch["tokens"] = np.zeros_like(batch["tokens"])
+    batch["tokens"][0, :40] = tokens_of(one, CHINESE)[:40]
+    return batch
+
+
+def test_a_conversation_in_signs_of_several_tokens_goes_on(pair: tuple[Node, Node]) -> None:
+    """A token that ends within a character is in no event of the stream."""
+    one, two = pair
+    batch = chinese(one)
+    said = one.server.ready().ask(batch["tokens"][0, :40].tolist(), 6, with_tokens=True, cached=False)
+    assert len(said.tokens) < said.tokens_out == 6
+    use = one.take(batch, None)
+    assert (use.failed, use.tokens_out, len(use.answer)) == ("", 6, 6)
+    assert [use.answer[place - 1] for place in said.places] == list(said.tokens)
+    assert counts(one.turn(0, 1)) == (RequestPart.KEPT, 45, 13, 6)
+    moved = two.take(one.asked(0, 2), one.hand(0, 2))
+    assert (counts(moved), moved.same) == ((RequestPart.CONTINUED, 63, 13, 6), True)
+
+
+def test_an_answer_whose_tokens_are_not_all_known_is_no_text_to_go_on_from(
+    pair: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a server whose file of a cache has another form."""
+    one, _ = pair
+    monkeypatch.setattr(untold, "MAGIC", 0)
+    use = one.take(chinese(one), None)
+    assert (use.failed, use.tokens_out) == ("", 6)
+    assert len(use.answer) < 6
+    assert counts(one.turn(0, 1)) == (RequestPart.LOST, 0, 58, 6)
+    assert counts(one.turn(0, 2)) == (RequestPart.KEPT, 63, 13, 6)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +10,16 @@ import pytest
 
 from carbon_data.types import DataError
 from edge_node.config import LanguageConfig
+from edge_node.language.answered import Answering
+from edge_node.language.ask import Said
+from edge_node.language.asked import Asked
 from edge_node.language.node_server import NodeServer
 from edge_node.language.prompts import LENGTHS, TEXT_BYTES, TOKENS
 from edge_node.language.work import LanguageWorkload, requests_of
 from edge_node.meters.pieces import Pieces
+from edge_node.workload import RequestUse
 from protos.messages.terms import Component, Stage
-from tests.edge_node.language.real_node import BOARD, Node, real_config
+from tests.edge_node.language.real_node import BOARD, Node, dies_in_mid_answer, real_config
 
 pytestmark = pytest.mark.processes
 
@@ -36,13 +36,22 @@ def node(config: LanguageConfig) -> Iterator[Node]:
     made.server.stop()
 
 
-def test_tokens_bits_and_seconds_are_the_servers(node: Node) -> None:
+def test_tokens_bits_and_seconds_are_the_servers(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Said] = []
+    use_of = Answering.use
+
+    def kept(answering: Answering, asked: Asked, said: Said, cpu_s: float) -> RequestUse:
+        told.append(said)
+        return use_of(answering, asked, said, cpu_s)
+
+    monkeypatch.setattr(Answering, "use", kept)
     result = node.infer(0, 1)
     assert (result.requests, result.batches) == (4, 2)
     assert (result.input_tokens, result.output_tokens) == (160, 24)
-    for use in result.uses:
+    for use, said in zip(result.uses, told, strict=True):
         assert use.cached_tokens + use.prefilled_tokens == 40
-        assert 0.2 < use.prefill_fraction < 0.99
+        assert 0.0 < said.prompt_s < said.prompt_s + said.predicted_s <= said.duration_s
+        assert use.prefill_fraction == said.prompt_s / (said.prompt_s + said.predicted_s)
         assert 0 < use.first_s < use.seconds
         assert use.compute_j == pytest.approx(4.0 * use.seconds, rel=0.3)
     content = sum(use.content_bits for use in result.uses)
@@ -72,15 +81,13 @@ def test_what_was_just_read_is_cached_and_counted_apart(node: Node, config: Lang
     assert second.flop - second.decode_flop < first.flop - first.decode_flop
 
 
-def test_a_server_that_dies_in_mid_request_costs_that_request_alone(node: Node) -> None:
+def test_a_server_that_dies_in_mid_request_costs_that_request_alone(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node.infer(0)
     node.meter.open(1)
-    died = node.server.pid
-    assert died is not None
-    killer = threading.Thread(target=lambda: (time.sleep(0.15), os.kill(died, signal.SIGKILL)))
-    killer.start()
+    died = dies_in_mid_answer(node, monkeypatch)
     result = node.infer(5, **{LENGTHS: np.array([[40, 200], [40, 6]], dtype=np.int32)})
-    killer.join()
     failed, answered = result.uses
     assert "broke off" in failed.failed
     assert (failed.tokens_out, failed.content_bits) == (0, 0)

@@ -11,6 +11,7 @@ from edge_node.config import BoardConfig
 from edge_node.meters import conformance
 from edge_node.meters.base import MeterContext
 from edge_node.meters.registry import build_meter
+from edge_node.meters.sampling.sampler import Sampler
 from protos.messages.slot import EnergyLine
 from protos.messages.terms import Component, Stage
 
@@ -50,6 +51,7 @@ class FakeSensors:
             folder.mkdir()
         (self.rapl / "max_energy_range_uj").write_text("9999999\n")
         self._begun, self._stop = time.monotonic(), threading.Event()
+        self.renewed = 0
         self.renew()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -58,6 +60,7 @@ class FakeSensors:
         passed_s = time.monotonic() - self._begun
         replaced(self.hwmon / "power1_input", 4_000_000 + round(1e5 * math.sin(70 * passed_s)))
         replaced(self.rapl / "energy_uj", round(4e6 * passed_s) % 10_000_000)
+        self.renewed += 1
 
     def stop(self) -> None:
         self._stop.set()
@@ -66,6 +69,24 @@ class FakeSensors:
     def _run(self) -> None:
         while not self._stop.wait(0.001):
             self.renew()
+
+
+class SteadySensor:
+    """A sysfs sensor of 3 W in coarse steps, which may show the same for long, until it goes away."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.spec, self._current = f"hwmon:{folder}", folder / "curr1_input"
+        (folder / "in1_input").write_text("5000\n")
+        self._current.write_text("600\n")
+
+    def go(self, sampler: Sampler) -> None:
+        """It is not there any more, and its sampler has noticed."""
+        self._current.unlink()
+        end = time.monotonic() + 60.0
+        while "cannot be read" not in sampler._ring.said:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def replaced(path: Path, value: int) -> None:

@@ -12,8 +12,9 @@ from edge_node.config import HarvestConfig
 from edge_node.meters.base import MeterError
 from edge_node.meters.measured_harvest import MeasuredHarvest, open_panel
 from protos.messages.terms import MeterKind
+from tests.edge_node.meters.recordings import SteadySensor
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("slow_machine")]
 EXPECTED = HarvestConfig(power_w=(2.0, 3.0, 4.0))
 PANEL_W = 2.5
 
@@ -51,14 +52,14 @@ def test_a_panel_gives_nothing_at_night_and_is_not_stuck(tmp_path: Path) -> None
 
 
 def test_a_sensor_that_goes_away_leaves_no_reading_and_never_zero(tmp_path: Path) -> None:
-    (tmp_path / "short.csv").write_text(f"at_s,power_w\n0,{PANEL_W}\n0.4,0\n")
-    short = MeasuredHarvest(EXPECTED, 60.0, f"recording:{tmp_path}/short.csv")
-    time.sleep(1.5)
-    short.mark()
-    with pytest.raises(MeterError, match=r"the recording ended|of the window is covered|not enclosed"):
-        short.over_uj(0, 9.0)
-    assert short.metered is None
-    short.stop()
+    sensor = SteadySensor(tmp_path / "hwmon0")
+    panel = MeasuredHarvest(EXPECTED, 60.0, sensor.spec)
+    sensor.go(panel._sensor)
+    panel.mark()
+    with pytest.raises(MeterError, match=r"not enclosed by samples.*cannot be read"):
+        panel.over_uj(0, 9.0)
+    assert panel.metered is None
+    panel.stop()
 
 
 def test_a_power_that_no_such_panel_gives_is_refused_by_name(tmp_path: Path) -> None:

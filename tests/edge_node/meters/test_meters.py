@@ -33,23 +33,30 @@ def makers(tmp_path: Path, sensors: FakeSensors) -> dict[str, Callable[[], Meter
         "cpu-time": lambda: CpuTimeMeter(CONTEXT),
         "process-cpu-time": lambda: ProcessCpuTimeMeter(CONTEXT),
         "replay": lambda: build_meter(f"replay:{log}", BOARD, 10.0),
-        "rapl": lambda: Slow(f"rapl:{sensors.rapl}"),
-        "hwmon": lambda: Slow(f"hwmon:{sensors.hwmon}"),
+        "rapl": lambda: Slow(f"rapl:{sensors.rapl}", sensors),
+        "hwmon": lambda: Slow(f"hwmon:{sensors.hwmon}", sensors),
     }
 
 
 class Slow(SampledMeter):
-    """Windows in which a counter of 100 Hz has counted."""
+    """Windows in which a counter of 100 Hz has counted: it was renewed, and read, often enough."""
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str, fake: FakeSensors) -> None:
         name, _, argument = spec.partition(":")
+        self._fake = fake
         super().__init__(MeterContext(BOARD, 10.0, argument), name)
 
     def open(self, slot: int) -> None:
         super().open(slot)
-        time.sleep(0.05)
+        ring = self.sensor._ring
+        for _ in range(5):
+            renewed, written, end = self._fake.renewed, ring.written, time.monotonic() + 60.0
+            while self._fake.renewed < renewed + 2 or ring.written < written + 1:
+                assert time.monotonic() < end
+                time.sleep(0.001)
 
 
+@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize(
     "name", [name for name in METERS if name not in SOURCES or name in ("rapl", "hwmon")]
 )

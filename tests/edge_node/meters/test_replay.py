@@ -63,6 +63,7 @@ def test_a_damaged_log_names_its_line(tmp_path: Path, row: str) -> None:
         build_meter(f"replay:{log}", BOARD, 10.0)
 
 
+@pytest.mark.usefixtures("slow_machine")
 def test_the_interval_is_recorded_and_replayed(tmp_path: Path) -> None:
     (tmp_path / "steady.csv").write_text("at_s,power_w\n0,3\n3600,0\n")
     log = tmp_path / "log.jsonl"

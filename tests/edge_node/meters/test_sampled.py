@@ -12,7 +12,9 @@ from edge_node.meters.base import MeterError, Slot
 from edge_node.meters.registry import build_meter
 from edge_node.meters.sampled import SampledMeter
 from protos.messages.terms import Stage
-from tests.edge_node.meters.recordings import BOARD
+from tests.edge_node.meters.recordings import BOARD, SteadySensor
+
+pytestmark = pytest.mark.usefixtures("slow_machine")
 
 
 def test_what_is_booked_is_the_reading(tmp_path: Path) -> None:
@@ -32,15 +34,16 @@ def test_what_is_booked_is_the_reading(tmp_path: Path) -> None:
 
 
 def test_a_failed_window_leaves_no_reading_behind(tmp_path: Path) -> None:
-    (tmp_path / "short.csv").write_text("at_s,power_w\n0,3\n0.5,0\n")
-    meter = build_meter(f"recording:{tmp_path}/short.csv", BOARD, 1.0)
+    sensor = SteadySensor(tmp_path / "hwmon0")
+    meter = build_meter(sensor.spec, BOARD, 1.0)
     assert isinstance(meter, SampledMeter)
     meter.open(0)
     time.sleep(0.1)
     meter.close(Slot(0, Stage.DEVELOPMENT, awake=True, woke=False))
+    assert meter.reading is not None
+    sensor.go(meter.sensor)
     meter.open(1)
-    time.sleep(0.6)
-    with pytest.raises(MeterError, match=r"last refused: the recording ended after 0\.5 s"):
+    with pytest.raises(MeterError, match=r"last refused: sensor .* cannot be read"):
         meter.close(Slot(1, Stage.DEVELOPMENT, awake=True, woke=False))
     assert meter.reading is None
     meter.stop()

@@ -36,9 +36,9 @@ def test_answers_between_two_slots_are_booked_in_the_next(
     first = node.close(CloseSlot(1, 1))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(node.answer, images(4))
-        assert answered.wait(30)
+        assert answered.wait(60)
         node.on_grant(EnergyGrant("n0", 1, 1, 0, 0))
-        assert len(waiting.result(30).arrays["classes"]) == 4
+        assert len(waiting.result(60).arrays["classes"]) == 4
     second = advance(node, 2, work=False)
     assert first.outside is None
     assert second.outside is not None

@@ -33,7 +33,7 @@ class Bomb:
 
 def raw(address: str, *messages: bytes) -> grpc.StatusCode:
     with grpc.insecure_channel(address) as channel:
-        call = channel.stream_stream(INFER.path)(iter(messages), timeout=20)
+        call = channel.stream_stream(INFER.path)(iter(messages), timeout=60)
         with pytest.raises(grpc.RpcError) as error:
             list(call)
         return error.value.code()

@@ -9,9 +9,11 @@ import pytest
 
 from edge_node.meters.base import Work
 from edge_node.slots.errors import NotReady, NoWork
+from edge_node.slots.link import respond
 from edge_node.slots.slot import Readiness
 from edge_node.workload import Parameters, TrainResult
 from protos.messages.slot import Executed, Guest, Send, Usage
+from protos.messages.stream import Gone
 from protos.messages.terms import Component, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
@@ -60,6 +62,30 @@ def test_work_that_fails_is_wasted_and_can_be_tried_again(
     monkeypatch.undo()
     node.workload.before_training = lambda: None
     assert node.execute(model).batches == 6
+
+
+def test_an_owner_that_is_gone_is_not_waited_for_and_the_others_are(make_node: MakeNode) -> None:
+    node = make_node()
+    welcome(node)
+    node.on_decision(decide("n0", 0, own=3, guests=(Guest("n1", 1), Guest("n2", 2, handed=2))))
+    assert node.readiness(0).awaits_reading
+    assert respond(node, Gone(1, ("n2",))).up == []  # of another slot
+    assert node.readiness(0).missing_owners == ("n1", "n2")
+    respond(node, Gone(0, ("n2", "n7")))
+    waits = node.readiness(0)
+    assert (waits.missing_owners, waits.awaits_reading) == (("n1",), False)
+
+
+def test_a_node_reads_for_others_until_its_parcel_has_an_outcome(make_node: MakeNode) -> None:
+    node = make_node()
+    welcome(node)
+    (parcel,) = node.on_decision(decide("n0", 0, own=4, sends=(Send("n1", "", 2),)))
+    assert not node.readiness(0).reads_for_others  # batches alone leave
+    outgoing = node._state.require_current().outgoing["n1"]
+    outgoing.handed = 1
+    assert node.readiness(0).reads_for_others
+    node.parcel_failed(parcel)
+    assert not node.readiness(0).reads_for_others
 
 
 def test_deadlines_and_readiness_of_a_slot(make_node: MakeNode, model: Parameters) -> None:

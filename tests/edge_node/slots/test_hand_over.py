@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -12,12 +13,14 @@ import pytest
 
 from edge_node.meters.base import Work
 from edge_node.slots.errors import InvalidDecision
-from edge_node.slots.hand_over import HandOver
+from edge_node.slots.hand_over import Handing, HandOver
 from edge_node.slots.parcels import with_prompts
-from edge_node.slots.slot import Outgoing, SlotState
+from edge_node.slots.savepoint import Together
+from edge_node.slots.slot import Delivery, Outgoing, SlotState
 from edge_node.workload import HANDED, ReadPrompt, RequestUse
 from protos.messages.parcels import HandedPrompt, Parcel, Tensor, head_of
-from protos.messages.slot import Send
+from protos.messages.slot import Guest, Send
+from protos.messages.stream import MOST_AWAITED
 from protos.messages.terms import RequestPart, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, welcome
 
@@ -70,8 +73,10 @@ def test_the_first_batches_are_read_and_their_caches_leave_with_them() -> None:
 
 def test_nothing_is_read_that_was_not_asked_for_or_was_read_before() -> None:
     hand_over, slot, reader, _ = made(handed=0)
+    assert not hand_over.is_due(PARCEL)
     assert hand_over.read(PARCEL) is PARCEL
     slot.outgoing["n1"].handed = 2
+    assert hand_over.is_due(PARCEL)
     slot.prompts[3] = (PROMPT,)
     assert [prompt.batch_id for prompt in hand_over.read(PARCEL).prompts] == [0, 5]
     assert reader.read_ids == [5]
@@ -84,9 +89,77 @@ def test_a_parcel_of_a_plan_that_was_replaced_leaves_as_it_is() -> None:
     assert reader.read_ids == []
 
 
+def test_what_is_read_leaves_with_the_parcel_also_where_a_call_failed_meanwhile() -> None:
+    """As where a decision is refused: the slot is put back as it was before the call."""
+    hand_over, slot, reader, _ = made(handed=2)
+    node: Any = SimpleNamespace(
+        current=slot, last=None, outbox=SimpleNamespace(together=contextlib.nullcontext)
+    )
+    calls, read = Together(node), reader.read
+
+    def refused(batch: dict[str, Any]) -> list[ReadPrompt]:
+        with pytest.raises(InvalidDecision), calls.together():
+            raise InvalidDecision("another's")
+        return read(batch)
+
+    reader.read = refused  # type: ignore[method-assign]
+    left = hand_over.read(PARCEL)
+    assert [prompt.batch_id for prompt in left.prompts] == [3, 5]
+    assert slot.outgoing["n1"].parcel is left, "else what becomes of it would count for nothing"
+
+
+@pytest.mark.parametrize("end", ["closed", "given up", "replaced"])
+def test_reading_ends_after_the_batch_where_the_parcel_is_not_to_leave_any_more(end: str) -> None:
+    """As where a slot is cut while prompts are read: the board has the next slot's work to do."""
+    hand_over, slot, reader, booked = made(handed=2)
+    read = reader.read
+
+    def over(batch: dict[str, Any]) -> list[ReadPrompt]:
+        if end == "closed":
+            slot.usage = SimpleNamespace()  # type: ignore[assignment]
+        elif end == "given up":
+            slot.outgoing["n1"].delivery = Delivery.FAILED
+        else:
+            slot.outgoing = {}
+        return read(batch)
+
+    reader.read = over  # type: ignore[method-assign]
+    hand_over.read(PARCEL)
+    assert reader.read_ids == [3]
+    assert booked == [Work(Stage.APPLICATION, 0.0)]
+
+
 @pytest.mark.parametrize("send", [Send("n1", "", 2, 1), Send("n1", "", 1, 2)])
 def test_a_node_without_a_language_model_reads_for_nobody(make_node: MakeNode, send: Send) -> None:
     node = make_node()
     welcome(node)
     with pytest.raises(InvalidDecision):
         node.on_decision(decide("n0", 0, own=2, sends=(send,)))
+
+
+def test_a_heartbeat_says_whose_prompts_are_awaited_and_when_the_own_ones_have_left() -> None:
+    hand_over, slot, *_ = made(handed=1)
+    assert hand_over.handing() == Handing(), "without a decision"
+    owners = tuple(f"n{k}" for k in range(2, 4 + MOST_AWAITED))
+    guests = (Guest("n9", 1), *(Guest(owner, 2, handed=1) for owner in owners))
+    slot.decision = decide("n0", 0, sends=(Send("n1", "", 2, 1),), guests=guests)
+    assert hand_over.handing() == Handing(owners[:MOST_AWAITED], None)
+    slot.given_up.add("n2")
+    slot.outgoing["n1"].delivery = Delivery.FAILED
+    assert hand_over.handing() == Handing(owners[1 : 1 + MOST_AWAITED], 0)
+    slot.decision = replace(slot.decision, sends=(Send("n1", "", 2),))
+    assert hand_over.handing().handed_slot is None, "no prompts were to be read"
+    slot.usage = SimpleNamespace()  # type: ignore[assignment]
+    assert hand_over.handing() == Handing(), "the slot is over"
+
+
+def test_a_heartbeat_does_not_wait_for_a_node_at_work() -> None:
+    lock = threading.RLock()
+    node: Any = SimpleNamespace(current=None)
+    hand_over = HandOver(node, SimpleNamespace(), lock, threading.Lock())  # type: ignore[arg-type]
+    said: list[Handing] = []
+    with lock:
+        beat = threading.Thread(target=lambda: said.append(hand_over.handing()))
+        beat.start()
+        beat.join(20.0)
+        assert said == [Handing()]

@@ -128,6 +128,20 @@ def test_two_terminals_by_hand() -> None:
     assert run.terminal_j[0, 0] == pytest.approx(TERMINAL.sending_w * 0.1 + TERMINAL.idle_w * (0.1 + 0.05))
 
 
+def test_where_frames_pile_up_the_idle_radio_is_paid_for_once() -> None:
+    """Sixteen terminals on a link that they fill: while one frame waits for its slots, another queues at the server."""
+    users, frames = 16, 100
+    split = Split(terminal_flop=0.0, server_flop=2e7, up_bytes=1e3, down_bytes=1.0)
+    link, server = Link(up_bit_per_s=1e6, down_bit_per_s=1e9), Server(flop_per_s=1e9, active_w=0.0)
+    offsets_s = [0.1 * user / users for user in range(users)]
+    run = simulate([split] * users, offsets_s, TERMINAL, server, ACCESS_POINT, link, 0.1, frames)
+    up_s, down_s = 8e3 / 1e6, 8.0 / 1e9
+    sent_j = frames * (TERMINAL.sending_w * up_s + TERMINAL.receive_w * down_s)
+    idle_s = (run.terminal_j.sum(axis=1) - sent_j) / TERMINAL.idle_w
+    there_s = run.done_s.max(axis=1) - run.due_s.min(axis=1) - frames * (up_s + down_s)
+    assert idle_s == pytest.approx(there_s, rel=1e-9)
+
+
 def test_what_cannot_be_is_refused() -> None:
     split = Split(1e6, 0.0, 0.0, 0.0)
     for splits, offsets, period_s, frames in (

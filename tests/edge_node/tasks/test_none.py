@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import pytest
 
@@ -30,3 +31,15 @@ def test_nothing_is_prepared_or_served() -> None:
         work.prepare([])
     with pytest.raises(ValueError, match="serves nothing"):
         work.infer({}, [])
+
+
+def test_batches_that_stay_take_no_memory_whatever_their_bytes() -> None:
+    work = CountedWorkload(DEMAND.model_copy(update={"bytes_per_batch": 1_000_000_000}))
+    tracemalloc.start()
+    try:
+        batches = [work.batch(k, Stage.DEVELOPMENT) for k in range(100)]
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert {array.nbytes for batch in batches for array in batch.values()} == {1_000_000_000}
+    assert peak_bytes < 1_000_000

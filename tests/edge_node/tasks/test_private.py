@@ -55,7 +55,7 @@ def test_clipping_is_flowers() -> None:
 
 
 def test_an_update_that_is_not_finite_is_refused_and_nothing_stays_nothing() -> None:
-    with pytest.raises(ValueError, match=r"lower task\.learning_rate"):
+    with pytest.raises(ValueError, match="a norm of inf; allowed are finite numbers"):
         clipped({"a": np.array([np.inf])}, 1.0)
     assert clipped({"a": np.zeros(3)}, 1.0)["a"].tolist() == [0.0, 0.0, 0.0]
 
@@ -73,6 +73,25 @@ def test_noise_has_the_stated_size_and_follows_seed_node_and_examples() -> None:
         assert abs(np.corrcoef(noise, drawn)[0, 1]) < 0.02
     unseeded = update(config(**told, seeded=False)) - clean
     assert abs(np.corrcoef(noise, unseeded)[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("whose", ["noise_multiplier", "server_noise_multiplier"])
+def test_an_update_of_a_model_that_noise_broke_names_noise_norm_and_parameters(whose: str) -> None:
+    workload, broken = (
+        build_workload(config(clipping_norm=0.5, **{whose: 2.0})),
+        initial_parameters("mnist-mlp", 3),
+    )
+    values = sum(array.size for array in broken.values())
+    broken = {name: np.full_like(array, np.inf) for name, array in broken.items()}
+    with pytest.raises(ValueError, match="nan") as caught, np.errstate(invalid="ignore"):
+        workload.train(broken, [workload.batch(0, "development")], {})
+    for word in (
+        "noise_multiplier = 2 times clipping_norm = 0.5",
+        f"{values:,} parameters",
+        "task.learning_rate",
+    ):
+        assert word in str(caught.value)
+    assert f"noise of length {values**0.5:.3g} to" in str(caught.value)
 
 
 def test_its_operations_are_counted() -> None:

@@ -8,14 +8,19 @@ import json
 import socket
 import ssl
 import stat
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 
 from experiments.cluster import join as joining
+from experiments.cluster import join_service
 from experiments.cluster.authority import new_key, signing_request
 from experiments.cluster.clock import Clock
 from experiments.cluster.cluster import Cluster, folder_of
@@ -35,7 +40,11 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 @pytest.fixture
-def service(cluster: Cluster) -> Iterator[JoinService]:
+def service(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[JoinService]:
+    """As patient as a busy machine needs, and so is who asks it."""
+    monkeypatch.setattr(joining, "TIMEOUT_S", 120.0)
+    monkeypatch.setattr(join_service, "PATIENCE_S", 120.0)
+    monkeypatch.setattr(join_service._Handler, "timeout", 120.0)
     with JoinService(cluster, "127.0.0.1") as made:
         yield made
 
@@ -77,6 +86,41 @@ def test_a_board_joins_with_a_key_of_its_own(cluster: Cluster, service: JoinServ
     )
     assert read_identity(folder).key not in everywhere
     assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_port_that_is_closed_after_a_token_was_spent_has_answered(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that invited ends then: a board whose token is spent must have its certificate."""
+    admit, closing, closed, done = cluster.admit, *(threading.Event() for _ in range(3))
+
+    def held_up(*asked: Any) -> Any:
+        admitted = admit(*asked)
+        assert closing.wait(60)
+        closed.wait(1.0)  # which it is not, before the answer
+        return admitted
+
+    def answered(self: Any, *told: Any) -> None:
+        answer(self, *told)
+        done.set()
+
+    answer = join_service._Handler._answer
+    monkeypatch.setattr(join_service._Handler, "_answer", answered)
+    token = cluster.invite("n7")
+    service = JoinService(cluster, "127.0.0.1")
+    monkeypatch.setattr(cluster, "admit", held_up)
+    with ThreadPoolExecutor(1) as board:
+        joined = board.submit(join, service.address, token, tmp_path / "node")
+        while cluster.invited("n7") is State.WAITING:
+            assert not joined.done(), joined.exception()
+            time.sleep(0.01)
+        done.clear()  # of the authority that it asked for first
+        closing.set()
+        service.close()
+        assert done.is_set()
+        closed.set()
+        joined.result(60)
+    assert node_of(tmp_path / "node") == "n7"
 
 
 def test_who_joins_again_replaces_its_certificate(
@@ -179,7 +223,7 @@ def test_an_address_where_nobody_answers(cluster: Cluster, tmp_path: Path, addre
 
 def test_a_port_that_is_none_of_ours(cluster: Cluster, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(30)
+        silent.settimeout(120)
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(joining, "TIMEOUT_S", 0.2)
@@ -193,7 +237,7 @@ def ask(
     host, _, port = address.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(host, int(port), timeout=30, context=context)
+    connection = http.client.HTTPSConnection(host, int(port), timeout=120, context=context)
     headers = {} if length is None else {"Content-Length": str(length)}
     connection.request(method, path, body, headers)
     response = connection.getresponse()
@@ -243,7 +287,7 @@ def test_callers_that_stall_keep_no_board_waiting(
     cluster: Cluster, service: JoinService, tmp_path: Path
 ) -> None:
     host, _, port = service.address.rpartition(":")
-    stalled = [socket.create_connection((host, int(port)), 30) for _ in range(8)]
+    stalled = [socket.create_connection((host, int(port)), 120) for _ in range(8)]
     join(service.address, cluster.invite("n7"), tmp_path / "node")
     for connection in stalled:
         connection.close()

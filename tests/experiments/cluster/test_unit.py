@@ -38,7 +38,7 @@ def test_systemd_takes_it(made: Unit, tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--user", "--man=no", str(made.path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={"XDG_RUNTIME_DIR": str(tmp_path / "runtime"), "PATH": "/usr/bin:/bin"},
     )
     assert (done.returncode, done.stderr) == (0, ""), done

@@ -20,7 +20,7 @@ def test_the_shell_gets_policies_after_a_comma() -> None:
         env=os.environ | asked,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert {"local,det", "local,deta"} <= set(done.stdout.split()), done.stderr

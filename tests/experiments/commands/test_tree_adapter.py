@@ -78,7 +78,7 @@ def test_a_run_of_another_task_is_refused(
 def next_tokens(url: str) -> dict[int, float]:
     """Log probabilities of the likeliest next tokens, by a server."""
     asked = {"prompt": PROMPT, "n_predict": 1, "temperature": 0, "n_probs": 40, "cache_prompt": False}
-    told = requests.post(f"{url}/completion", json=asked, timeout=60).json()
+    told = requests.post(f"{url}/completion", json=asked, timeout=300).json()
     return {one["id"]: one["logprob"] for one in told["completion_probabilities"][0]["top_logprobs"]}
 
 
@@ -109,9 +109,9 @@ def test_what_a_run_learned_is_served_by_the_commands_of_the_page(
         assert json.loads(capsys.readouterr().out)["whole"]["requests"] == 2
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     refused = subprocess.run(
-        [*command, "--adapter", str(model)], capture_output=True, text=True, timeout=120, check=False
+        [*command, "--adapter", str(model)], capture_output=True, text=True, timeout=300, check=False
     )
     assert refused.returncode == 1
     assert "does not start" in refused.stderr

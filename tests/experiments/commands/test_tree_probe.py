@@ -52,6 +52,8 @@ def test_every_request_is_in_the_table_and_the_page_is_whole(
     ("arguments", "said"),
     [
         (["--meter", "cpu-time:x"], "write cpu-time:PID"),
+        (["--meter", "cpu-time:²"], "write cpu-time:PID"),
+        (["--meter", "cpu-time:1", "--in", "32,²"], "--in is '32,²'"),
         (["--meter", "cpu-time:999999999"], "no process 999999999"),
         (["--meter", "modelled"], "is none that reads a server"),
         (["--meter", "cpu-time:1", "--in", "0"], "--in is '0'; allowed are numbers of tokens"),
@@ -70,6 +72,7 @@ def test_wrong_input_starts_nothing(
     assert not folder.exists()
 
 
+@pytest.mark.usefixtures("slow_machine")
 def test_a_sensor_reads_what_the_machine_draws_above_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,7 +82,7 @@ def test_a_sensor_reads_what_the_machine_draws_above_rest(
     with serving("vllm") as url:
         meter = [
             "--meter",
-            f"recording:{recording}",
+            f"recording:{recording},repeat",
             "--idle-s",
             "1",
             "--in",
@@ -95,6 +98,7 @@ def test_a_sensor_reads_what_the_machine_draws_above_rest(
     assert json.loads(said.out)["idle_w"] == pytest.approx(4.0, rel=0.02)
 
 
+@pytest.mark.usefixtures("slow_machine")
 def test_the_watts_of_a_gpu_are_taken_where_they_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +106,7 @@ def test_the_watts_of_a_gpu_are_taken_where_they_are_said(
     recording = tmp_path / "power.csv"
     recording.write_text("at_s,power_w\n" + "".join(f"{k / 100:.2f},500.0\n" for k in range(6000)))
     lengths = ["--in", "32", "--out", "1", "--repeat", "1", "--json"]
-    asked = ["--meter", f"recording:{recording}", "--idle-s", "1", *lengths]
+    asked = ["--meter", f"recording:{recording},repeat", "--idle-s", "1", *lengths]
     with serving("vllm") as url:
         for more, why in (([], "or --max-watts"), (["--max-watts", "400"], "is more than 400 W")):
             assert invoke(["tree", "probe", url, "-o", str(tmp_path / "no"), *asked, *more]) == 2
@@ -135,7 +139,31 @@ def test_the_model_that_ships_is_served_probed_and_ends_with_the_command(
             assert cell["per_token_in_j"]["mean"] > 0
     finally:
         process.send_signal(signal.SIGTERM)  # an interrupt is ignored where this suite runs in the background
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in errors
     assert not Path(f"/proc/{told['pid']}").exists()
+
+
+@pytest.mark.usefixtures("slow_machine")
+def test_power_at_rest_that_was_not_read_is_in_the_readings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "power.csv"
+    recording.write_text("at_s,power_w\n" + "".join(f"{k / 100:.2f},4.0\n" for k in range(6000)))
+    lengths = ["--in", "32", "--out", "1", "--repeat", "1", "--json"]
+    said = []
+    with serving("vllm") as url:
+        for meter in (f"recording:{recording},repeat", f"cpu-time:{os.getpid()}"):
+            assert probe(url, tmp_path / "probe", "--meter", meter, *lengths) in (0, 1)
+            said.append(json.loads(capsys.readouterr().out)["facts"]["at rest"])
+    assert said == ["in the readings, and not taken off (--idle-s 0)", "not in the readings"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with serving("no-usage") as url:  # it would fail with its first answer
+        assert probe(url, tmp_path / "file/probe", "--meter", f"cpu-time:{os.getpid()}") == 2
+    assert "cannot be made: Not a directory" in " ".join(capsys.readouterr().err.split())

@@ -146,6 +146,30 @@ def test_no_action_of_a_node_is_an_error() -> None:
         env.step({env.possible_agents[0]: np.zeros(BIDS, dtype=np.float32)})
 
 
+def test_an_action_of_another_size_names_its_node() -> None:
+    """Six numbers of one node and four of the next are ten together, and would be taken for two actions."""
+    env = MarketEnv(scenario(0))
+    env.reset()
+    actions = {node: np.zeros(BIDS, dtype=np.float32) for node in env.possible_agents}
+    first, second = env.possible_agents[:2]
+    actions |= {first: np.zeros(BIDS + 1), second: np.zeros(BIDS - 1)}
+    with pytest.raises(ValueError, match=f"action of {first} of {BIDS + 1} numbers"):
+        env.step(actions)
+
+
+def test_no_slot_is_decided_before_an_episode_nor_after_it() -> None:
+    market, coordinator = MarketEnv(scenario(0)), CoordinatorEnv(scenario(0))
+    numbers_of_all = np.zeros((5, ACTIONS), dtype=np.float32)
+    for step in (lambda: market.step({}), lambda: coordinator.step(numbers_of_all)):
+        with pytest.raises(ValueError, match="no episode has begun"):
+            step()
+    market.reset()
+    while market.agents:
+        market.step({node: np.zeros(BIDS, dtype=np.float32) for node in market.agents})
+    with pytest.raises(ValueError, match="slots have been"):
+        market.step({})
+
+
 def test_an_episode_begins_again_as_it_began() -> None:
     env = CoordinatorEnv(scenario(2))
     first, _ = env.reset(seed=1)

@@ -14,7 +14,7 @@ from edge_node.board_file import BoardFile
 from edge_node.daemon import Daemon
 from protos.access.config import Access
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Running:

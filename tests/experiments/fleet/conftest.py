@@ -17,6 +17,8 @@ import time
 from flwr.app import Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from edge_node.config import NodeMemory
+
 
 class Echo:
     """Answers with what it got, how often it ran, and where; fails, sleeps or meddles when told to."""
@@ -46,6 +48,9 @@ class Echo:
             if config.get("meddle", "") == node_id:
                 del message.content["config"]
             return reply
+
+    def memories(self):
+        return {node_id: NodeMemory(slot=0) for node_id in self.runs}
 
     def close(self):
         pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from flwr.app import Message, RecordDict
 
 from edge_node import versions
-from edge_node.config import DemandConfig, NodeConfig
+from edge_node.config import DemandConfig, NodeConfig, NodeMemory
 from edge_node.daemon import DaemonError
 from experiments.cluster.authority import Use
 from experiments.cluster.cluster import Cluster
@@ -20,7 +22,7 @@ from experiments.fleet import board_port
 from experiments.fleet.base import FleetStartError
 from experiments.fleet.daemons import DaemonFleet
 from protos.access.config import Access
-from tests.experiments.fleet.boards import Running, until
+from tests.experiments.fleet.boards import PATIENCE_S, Running, until
 
 DEMAND = DemandConfig(flop_per_batch=1e6, bytes_per_batch=10, batches=(1,) * 9)
 Dial = Callable[..., Running]
@@ -36,16 +38,16 @@ def inventory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fleet(inventory: Path) -> Iterator[DaemonFleet]:
-    made = DaemonFleet(
-        ["n0"], inventory, host="127.0.0.1", port=_free_port(), lost_after_s=30.0, appear_s=20.0
-    )
-    yield made
-    made.stop()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    with socket.socket() as kept:
+        # Bound as long as the fleet lasts, so that no other process is given the port before the fleet listens there.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = int(kept.getsockname()[1])
+        made = DaemonFleet(
+            ["n0"], inventory, host="127.0.0.1", port=port, lost_after_s=PATIENCE_S, appear_s=PATIENCE_S
+        )
+        yield made
+        made.stop()
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def config(node_configs: Callable[..., list[NodeConfig]], run_id: str = "run") -
     ]
 
 
-def asked(fleet: DaemonFleet, group: str = "g", timeout: float = 30.0) -> list[Message]:
+def asked(fleet: DaemonFleet, group: str = "g", timeout: float = PATIENCE_S) -> list[Message]:
     message = Message(RecordDict(), 2, "query.identity", group_id=group)
     return fleet.grid.send_and_receive([message], timeout=timeout)
 
@@ -88,13 +90,50 @@ def test_one_daemon_hosts_run_after_run(
         (reply,) = asked(fleet)
         identity = reply.content["identity"]
         assert identity["node-id"] == "n0"
-        assert fleet.memories()["n0"].slot == 0
+        found = until(fleet.memories)  # what a busy machine does not tell in time is left out
+        assert found["n0"].slot == 0
         boots.add(daemon.told[-1]["session"])
         assert fleet.pids().keys() == fleet.infer_addresses().keys() == {"n0"}
         assert len(list((tmp_path / "state").iterdir())) > 0
         fleet.release()
-        assert list((tmp_path / "state").iterdir()) == []
+        until(lambda: not list((tmp_path / "state").iterdir()))
     assert len(boots) == 2
+
+
+@pytest.mark.parametrize("overdue", [False, True])
+def test_what_a_slow_board_remembers_is_waited_for_unless_it_is_overdue(
+    fleet: DaemonFleet,
+    dial: Dial,
+    node_configs: Callable[..., list[NodeConfig]],
+    monkeypatch: pytest.MonkeyPatch,
+    overdue: bool,
+) -> None:
+    monkeypatch.setattr("experiments.fleet.daemons.AT_WORK_S", 0.0)
+    monkeypatch.setattr("experiments.fleet.daemons.MEMORIES_S", 600.0)
+    daemon, go_on = dial(), threading.Event()
+    fleet.start()
+    fleet.reset(config(node_configs))
+    run = until(lambda: daemon.daemon._run)
+    memory, handle = run.memory, run.handle
+
+    def remembers() -> NodeMemory:
+        time.sleep(0.5)
+        return memory()
+
+    def at_work(message: Message) -> Message:
+        assert go_on.wait(PATIENCE_S)
+        return handle(message)
+
+    if overdue:
+        run.handle = at_work
+        assert asked(fleet, timeout=0.0) == []
+        assert fleet.memories() == {}
+        go_on.set()
+        assert len(asked(fleet, "h")) == 1
+        assert fleet.grid.overdue_nodes() == set()
+    else:
+        run.memory = remembers
+        assert fleet.memories().keys() == {"n0"}
 
 
 def test_a_broken_stream_is_opened_again_and_the_message_answered_once(
@@ -111,8 +150,9 @@ def test_a_broken_stream_is_opened_again_and_the_message_answered_once(
         ran.append(message.metadata.message_id)
         answer: Message = handle(message)
         if len(ran) == 1:
+            before = daemon.daemon._stream
             daemon.break_stream()
-            until(lambda: daemon.daemon._stream is None)
+            until(lambda: daemon.daemon._stream is not before)
         return answer
 
     run.handle = broken
@@ -139,7 +179,7 @@ def test_another_start_of_a_daemon_gets_a_node_but_no_old_message(
     (reply,) = asked(fleet, "h")
     assert not reply.has_error()
     with pytest.raises(DaemonError, match="a newer stream of n0 took over"):
-        daemon.ended.result(0)
+        daemon.ended.result(PATIENCE_S)
 
 
 def test_boards_that_do_not_dial_are_named(inventory: Path) -> None:
@@ -161,12 +201,17 @@ def test_other_versions_are_refused_by_name(
 
 
 def test_a_certificate_of_another_node_is_refused_for_good(fleet: DaemonFleet, dial: Dial) -> None:
-    fleet._appear_s = 5.0
+    fleet._appear_s = 2.0
     daemon = dial("n0", certificate="n1")
-    with pytest.raises(UsageError, match="n0 did not dial"):
-        fleet.start()
+
+    def dialled() -> bool:
+        with pytest.raises(UsageError, match="n0 did not dial"):
+            fleet.start()
+        return daemon.ended.done()
+
+    until(dialled)
     with pytest.raises(DaemonError, match="the certificate is of n1, not of n0"):
-        daemon.ended.result(30)
+        daemon.ended.result()
 
 
 def test_what_a_board_cannot_build_is_said(

@@ -72,7 +72,7 @@ NODES = {"n0", "n1", "n2", "n3"}
 class Run:
     """A small run: ``disturb(session, slot)`` after each slot, ``ask(slot)`` before one that serves ends."""
 
-    def __init__(self, fleet, folder, disturb=lambda session, slot: None, lease_s=30, ask=lambda slot: None):
+    def __init__(self, fleet, folder, disturb=lambda session, slot: None, lease_s=120, ask=lambda slot: None):
         resolved = resolve(parse_scenario(SCENARIO.format(policy="deta", lease_s=lease_s)))
         config = resolved.coordinator_config("failures", folder / "ledger.sqlite")
         self.outcomes = []
@@ -91,8 +91,8 @@ class Run:
                 Link(
                     control=session.control,
                     numbers=session.numbers,
-                    wait_s=30.0,
-                    timeout_s=60.0,
+                    wait_s=300.0,
+                    timeout_s=600.0,
                     books=session.books,
                 ),
                 Watch(on_slot=on_slot, before_close=ask),
@@ -184,7 +184,7 @@ def test_outside_clients_find_every_node_in_the_folder_of_a_run_that_lasts(fleet
                 answered[slot, node] = client.ask(image).node_id
         assert all(listener.loopback for listener in listeners())
 
-    (tmp_path / "scenario.toml").write_text(SCENARIO.format(policy="deta", lease_s=30))
+    (tmp_path / "scenario.toml").write_text(SCENARIO.format(policy="deta", lease_s=120))
     Run(fleet, tmp_path, ask=ask)
     assert answered == {(slot, node): node for slot in (5, 6) for node in NODES}
     assert not (tmp_path / "addresses.json").exists()
@@ -216,7 +216,7 @@ def test_a_killed_node_process_does_not_end_the_run(fleet, tmp_path):
             lost.update(name for name, pid in session.processes.items() if pid == victim)
             os.kill(victim, signal.SIGKILL)
 
-    run = Run(fleet, tmp_path, kill_one, lease_s=10)
+    run = Run(fleet, tmp_path, kill_one, lease_s=20)
     assert lost == {"n1", "n3"}
     for outcome in run.outcomes[3:]:
         assert set(outcome.replies.answered) == NODES - lost, outcome.replies

@@ -84,11 +84,11 @@ except isolation.IsolationError as error:
     sys.exit(f"refused: {error}")
 assert isolation.is_isolated() and before == (os.getuid(), os.getpid())
 server = socket.create_server(("127.0.0.1", 0))
-socket.create_connection(server.getsockname(), timeout=5).close()
+socket.create_connection(server.getsockname(), timeout=60).close()
 wild = socket.create_server(("0.0.0.0", 0))
 isolation.require_loopback()
 try:
-    socket.create_connection(("192.0.2.1", 9), timeout=5)
+    socket.create_connection(("192.0.2.1", 9), timeout=60)
 except OSError:
     sys.exit(7)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 import ray
@@ -17,27 +18,29 @@ def _without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def closed_port() -> int:
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Bound, so that no other process listens there meanwhile."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+        yield int(one.getsockname()[1])
 
 
-def test_an_address_at_which_nothing_listens_is_named() -> None:
-    address = f"127.0.0.1:{closed_port()}"
+def test_an_address_at_which_nothing_listens_is_named(closed_port: int) -> None:
+    address = f"127.0.0.1:{closed_port}"
     with pytest.raises(UsageError, match=rf"no Ray cluster answers at {address} .*correct fleet.address"):
         ClusterRay(address, host="127.0.0.1").start()
 
 
-def test_auto_takes_the_address_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    address = f"127.0.0.1:{closed_port()}"
+def test_auto_takes_the_address_of_the_environment(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+    address = f"127.0.0.1:{closed_port}"
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(UsageError, match=f"no Ray cluster answers at {address} "):
         ClusterRay(AUTO, host="127.0.0.1").start()
 
 
-def test_a_network_needs_tls_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    address = f"127.0.0.1:{closed_port()}"
+def test_a_network_needs_tls_or_leave(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+    address = f"127.0.0.1:{closed_port}"
     with pytest.raises(
         UsageError, match=r"RAY_USE_TLS is not set: .*or allow it with coordinator.insecure = true"
     ):

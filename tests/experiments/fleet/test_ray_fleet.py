@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import ray
 from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
@@ -20,6 +19,7 @@ from edge_node.adapters.node_host import process_environment
 from experiments.fleet.isolation import exposed, is_isolated, listeners, process_tree
 from experiments.fleet.ray_fleet import CALLS_AT_ONCE, SHARED_CALL_BYTES, RayFleet, shared
 from experiments.fleet.ray_local import ANSWER_BYTES
+from tests.experiments.children import children
 
 pytestmark = pytest.mark.processes
 
@@ -39,6 +39,11 @@ def train_messages(grid, group, nodes=None, **config):
 
 def runs(replies):
     return {r.metadata.src_node_id: r.content["metrics"]["runs"] for r in replies if r.has_content()}
+
+
+def shares(fleet, one, other):
+    """Whether two nodes have one process."""
+    return fleet.pids()[one] == fleet.pids()[other]
 
 
 def environment():
@@ -70,8 +75,8 @@ def test_a_default_start_is_reachable_from_this_machine_only(fleet):
 def test_the_first_coordinator_waits_with_the_environment_of_the_fleet(warm):
     (waiting,) = [
         child
-        for child in psutil.Process().children()
-        if "experiments.fleet.spawn" in " ".join(child.cmdline()) and "coordinator" in child.cmdline()
+        for child, line in children()
+        if "experiments.fleet.spawn" in " ".join(line) and "coordinator" in line
     ]
     assert {**process_environment(), "RAY_AUTH_MODE": "token"}.items() <= waiting.environ().items()
 
@@ -104,7 +109,7 @@ with RayFleet(1, preload=("json",)):
         _, err = child.communicate(timeout=600)
     assert child.returncode == 128 + signal.SIGTERM, err
     assert not Path(token).parent.exists()
-    end = time.monotonic() + 30  # Ray's own children end by themselves when they miss their parent
+    end = time.monotonic() + 300  # Ray's own children end by themselves when they miss their parent
     while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < end, left
         time.sleep(0.05)
@@ -210,7 +215,7 @@ def test_a_killed_process_loses_all_nodes_of_a_shared_call(fleet, monkeypatch):
     grid, victim = fleet.grid, fleet.pids()["n0"]
     monkeypatch.setattr(grid, "_most_calls", 1)
     lost = {fleet.numbers[node_id] for node_id, pid in fleet.pids().items() if pid == victim}
-    ids = grid.push_messages(train_messages(grid, "slot-0", slow="n2", **{"sleep-s": 30.0}))
+    ids = grid.push_messages(train_messages(grid, "slot-0", slow="n2", **{"sleep-s": 600.0}))
     os.kill(victim, signal.SIGKILL)
     replies = []
     while len(replies) < len(ids):
@@ -234,10 +239,25 @@ def test_a_late_reply_is_counted_and_dropped_and_its_work_not_repeated(fleet, tm
     message = train_messages(fleet.grid, "slot-0", slow="n3", gate=str(gate))
     answered = runs(fleet.grid.send_and_receive(message, timeout=0.5))
     assert slow not in answered
+    assert slow in fleet.grid.overdue_nodes()
     gate.touch()
     again = runs(fleet.grid.send_and_receive(train_messages(fleet.grid, "slot-0"), timeout=300))
     assert again == dict.fromkeys(fleet.numbers.values(), 1)
     assert fleet.grid.late_replies == len(again) - len(answered)
+    assert fleet.grid.overdue_nodes() == set()
+
+
+def test_what_nodes_remember_is_waited_for_unless_they_are_overdue(fleet, monkeypatch, tmp_path):
+    monkeypatch.setattr("experiments.fleet.ray_fleet.AT_WORK_S", 0.0)
+    monkeypatch.setattr("experiments.fleet.ray_fleet.MEMORIES_S", 600.0)
+    assert fleet.memories().keys() == fleet.numbers.keys()
+    gate = tmp_path / "gate"
+    message = train_messages(fleet.grid, "slot-0", [fleet.numbers["n3"]], slow="n3", gate=str(gate))
+    assert fleet.grid.send_and_receive(message, timeout=0.0) == []
+    assert fleet.memories().keys() == {
+        node_id for node_id in fleet.numbers if not shares(fleet, node_id, "n3")
+    }
+    gate.touch()
 
 
 def test_a_killed_process_loses_only_its_own_nodes(fleet, echo, node_configs, capfd):
@@ -245,7 +265,7 @@ def test_a_killed_process_loses_only_its_own_nodes(fleet, echo, node_configs, ca
     lost = {fleet.numbers[node_id] for node_id, pid in fleet.pids().items() if pid == victim}
     # Both processes are at work on their last node when one is killed.
     grid = fleet.grid
-    ids = grid.push_messages(train_messages(grid, "slot-0", slow="n2", **{"sleep-s": 30.0}))
+    ids = grid.push_messages(train_messages(grid, "slot-0", slow="n2", **{"sleep-s": 600.0}))
     os.kill(victim, signal.SIGKILL)
     replies = []
     while len(replies) < len(ids):

@@ -132,6 +132,6 @@ def test_a_cluster_that_runs_already_trains(warm: RayLearners, tmp_path: Path) -
         scenario.write_text(TEXT.replace("processes = 2", f'address = "{address}"'))
         command = [sys.executable, "-c", CONFINED, "run", str(scenario), "--output", str(tmp_path / "run")]
         command += ["--no-report", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "DONE").exists()

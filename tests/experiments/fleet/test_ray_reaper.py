@@ -48,7 +48,7 @@ def reap(folder: Path, parent: int, said: bytes) -> str:
     """What it says."""
     script = str(Path(ray_reaper.__file__))
     command = [sys.executable, "-I", "-S", script, str(folder), str(parent)]
-    done = subprocess.run(command, input=said, check=True, timeout=60, stderr=subprocess.PIPE)
+    done = subprocess.run(command, input=said, check=True, timeout=300, stderr=subprocess.PIPE)
     return done.stderr.decode()
 
 
@@ -64,7 +64,7 @@ def test_what_has_the_token_ends_with_a_parent_that_was_killed_and_nothing_else_
     with process(ours) as one, process(ours) as two, process(others) as other, process(None) as stranger:
         assert set(left_over(ours, 0)) == {one.pid, two.pid}
         reap(ours, os.getpid(), said=b"")
-        assert (one.wait(9), two.wait(9)) == (-9, -9)
+        assert (one.wait(60), two.wait(60)) == (-9, -9)
         assert (other.poll(), stranger.poll()) == (None, None)
     assert not ours.exists()
     assert others.exists()

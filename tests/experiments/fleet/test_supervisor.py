@@ -42,11 +42,11 @@ def module(tmp_path, monkeypatch):
 
 def ask_pid(address):
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         return int(connection.recv(100))
 
 
-def wait_until(condition, limit_s=20.0):
+def wait_until(condition, limit_s=120.0):
     end = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < end, "waited in vain"

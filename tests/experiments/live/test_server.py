@@ -26,7 +26,7 @@ def growing(finished: Path, tmp_path: Path) -> Path:
 
 def ask(address: str, path: str, host: str | None = None, method: str = "GET") -> tuple[int, bytes]:
     place = address.removeprefix("http://").rstrip("/")
-    connection = http.client.HTTPConnection(place, timeout=20)
+    connection = http.client.HTTPConnection(place, timeout=120)
     connection.request(method, path, headers={"Host": host or place})
     answer = connection.getresponse()
     return answer.status, answer.read()
@@ -50,7 +50,7 @@ def test_a_slot_that_is_booked_reaches_a_page_that_is_open(finished: Path, growi
     last = max(place for place, entry in enumerate(entries) if entry.kind == "slot_end")
     with Ledger(growing / LEDGER, "run") as ledger, serving(Watched(growing), 0) as (address, _):
         place = address.removeprefix("http://").rstrip("/")
-        connection = http.client.HTTPConnection(place, timeout=20)
+        connection = http.client.HTTPConnection(place, timeout=120)
         connection.request("GET", "/events")
         stream = connection.getresponse()
 

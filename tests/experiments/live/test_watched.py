@@ -39,6 +39,18 @@ def test_standing_follows_the_folder(finished: Path, tmp_path: Path) -> None:
     assert watched.standing is Standing.FINISHED
 
 
+def test_a_run_that_ends_while_it_is_looked_at_is_not_broken_off(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(folder: Path) -> bool:
+        (folder / DONE).touch()
+        return False
+
+    watched = Watched(begun(tmp_path / "run", finished))
+    monkeypatch.setattr("experiments.live.watched.is_running", ends)
+    assert watched.standing is Standing.FINISHED
+
+
 def test_a_lock_of_a_dead_process_or_of_another_with_its_number_does_not_count(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True

@@ -46,7 +46,7 @@ def _openai(kind: str, body: dict[str, Any]) -> list[str]:
         }
     if kind == "vllm":
         usage["prompt_tokens_details"] = None
-    if kind == "no-usage":
+    if kind == "no-usage" or (kind == "some-usage" and count_out > 1):
         last.pop("usage")
     return [f"data: {json.dumps(line)}\n\n" for line in [*lines, last]] + ["data: [DONE]\n\n"]
 
@@ -72,8 +72,9 @@ def _ollama(body: dict[str, Any]) -> list[str]:
 @contextmanager
 def serving(kind: str, after: int | None = None) -> Iterator[str]:
     """Address of a server of ``kind``: llama.cpp, vllm, tgi, ollama, tensorrt-llm (``-off`` without its reading of
-    energy, ``-again`` with one that began anew); strict (refuses wishes it does not know),
-    no-usage, key (wants one), several (has two models). ``after`` so many requests it breaks off."""
+    energy, ``-again`` with one that began anew, ``-stands`` with a clock that stands); strict (refuses wishes it does
+    not know), no-usage, some-usage (for one token alone), key (wants one), several (has two models). ``after`` so many
+    requests it breaks off."""
     answered: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,9 +102,8 @@ def serving(kind: str, after: int | None = None) -> Iterator[str]:
                 if kind == "tensorrt-llm-off":
                     return self._say(503, {"error": "Energy monitoring is not available"})
                 total_j = 5000.0 + sum(map(joules_of, answered)) * (-1 if kind == "tensorrt-llm-again" else 1)
-                return self._say(
-                    200, {"total_energy_j": round(total_j, 4), "query_time": time.perf_counter()}
-                )
+                clock_s = 1.0 if kind == "tensorrt-llm-stands" else time.perf_counter()
+                return self._say(200, {"total_energy_j": round(total_j, 4), "query_time": clock_s})
             if self.path == "/v1/models" and kind != "ollama":
                 names = [MODEL, "other"] if kind == "several" else [MODEL]
                 return self._say(200, {"object": "list", "data": [{"id": name} for name in names]})

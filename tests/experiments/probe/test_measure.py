@@ -39,7 +39,7 @@ def test_it_is_known_by_its_list_of_models_and_tells_its_times(served: LanguageS
     assert answer.decode_s is not None
     assert 0 < answer.prefill_s + answer.decode_s <= answer.duration_s
     assert 0 < (answer.prefill_share() or 0) < 1
-    assert answer.wire_bytes > 10 * answer.content_bits / 8 > 0
+    assert answer.wire_bytes > 10 * (answer.content_bits - answer.prompt_bits) / 8 > 0
 
 
 def test_what_was_cached_of_a_prompt_is_not_counted_as_read(served: LanguageServer) -> None:

@@ -12,7 +12,7 @@ from carbon_data.types import Provenance
 from coordinator.accounting.tree import Window, efficiency
 from edge_node.energy.boards import load_board
 from edge_node.meters.base import MeterError
-from experiments.errors import UsageError
+from experiments.errors import RunError, UsageError
 from experiments.probe.dialects import DIALECTS
 from experiments.probe.figures import probe_of, spread
 from experiments.probe.joules import Joules
@@ -92,6 +92,11 @@ def test_a_reading_that_is_missing_is_in_no_figure_of_energy() -> None:
     assert sum(cell.unread for cell in probe.cells) == 2
     assert requests_frame(measured)["energy_j"].isna().sum() == 2
     assert spread([1.0, None]) is None
+
+
+def test_an_answer_without_its_counts_is_no_answer_of_no_tokens() -> None:
+    with serving("some-usage") as url, pytest.raises(RunError, match="without its counts of tokens"):
+        measure(ModelServer(url), Known(), PLAN)
 
 
 def test_cpu_time_is_that_of_the_process_at_the_watts_of_a_core() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from experiments.errors import RunError, UsageError
+from experiments.probe.answer import Answer
+from experiments.probe.dialects import DIALECTS
 from experiments.probe.prompts import Prompts
 from experiments.probe.server import ModelServer
 from tests.experiments.probe.servers import CACHED, MODEL, serving, tokens_of
@@ -20,8 +22,9 @@ def test_counts_and_times_are_what_the_server_says(kind: str) -> None:
         assert server.model == MODEL
         answer = server.ask(PROMPT, 5)
     assert (answer.prompt_tokens, answer.tokens_out) == (tokens_of(PROMPT), 5)
-    assert answer.content_bits == 8 * len("word " * 5)
-    assert answer.wire_bytes > 10 * answer.content_bits / 8
+    assert answer.prompt_bits == 8 * len(PROMPT)
+    assert answer.content_bits == 8 * len(PROMPT + "word " * 5)
+    assert answer.wire_bytes > 10 * len("word " * 5)
     assert answer.cached_tokens == (CACHED if kind == "llama.cpp" else None)
     if kind in ("llama.cpp", "ollama"):
         assert answer.prefill_s == pytest.approx(0.002 * answer.prefilled)
@@ -89,10 +92,31 @@ def test_the_key_is_sent() -> None:
 
 
 def test_addresses() -> None:
-    for url in ("127.0.0.1:8080", "file:///etc/passwd", "http://"):
+    for url in (
+        "127.0.0.1:8080",
+        "file:///etc/passwd",
+        "http://",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:no",
+        "http://127.0.0.1:0",
+        "http://[::1",
+    ):
         with pytest.raises(UsageError, match="is no address of a server"):
             ModelServer(url)
     with pytest.raises(UsageError, match="--insecure"):
         ModelServer("http://192.0.2.1:8080")
-    with pytest.raises(UsageError, match="gives no answer"):
-        ModelServer("http://127.0.0.1:9")
+    for url in ("http://127.0.0.1:9", "https://.x", f"https://{'a' * 70}.invalid"):
+        with pytest.raises(UsageError, match="gives no answer"):
+            ModelServer(url)
+
+
+def test_a_list_of_models_in_another_form_names_none() -> None:
+    for listed in ({"data": ["a"]}, {"data": {"id": "a"}}, {"data": [{"name": "a"}]}, {}):
+        assert DIALECTS["openai"].models(listed) == []
+    assert DIALECTS["ollama"].models({"models": [{"name": "a"}, None]}) == ["a"]
+
+
+def test_a_time_of_reading_that_is_not_told_is_not_zero() -> None:
+    answer = Answer()
+    DIALECTS["ollama"].read('{"done": true, "eval_count": 2, "eval_duration": 5000000}', 0.1, answer)
+    assert (answer.prompt_tokens, answer.prefill_s, answer.prefill_share()) == (None, None, None)

@@ -45,12 +45,13 @@ def test_a_server_without_the_reading_is_refused_with_what_to_do(kind: str, word
         server.close()
 
 
-def test_a_counter_that_falls_is_a_missing_reading() -> None:
-    with serving("tensorrt-llm-again") as url:
+@pytest.mark.parametrize(("kind", "why"), [("again", "started again"), ("stands", "its clock stands")])
+def test_a_counter_that_falls_or_a_clock_that_stands_is_a_missing_reading(kind: str, why: str) -> None:
+    with serving(f"tensorrt-llm-{kind}") as url:
         server = ModelServer(url)
         close = TensorRtMeter(server).open()
         server.ask("word", 1)
-        with pytest.raises(MeterError, match="started again"):
+        with pytest.raises(MeterError, match=why):
             close()
         server.close()
 

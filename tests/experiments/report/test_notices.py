@@ -49,6 +49,27 @@ def test_a_resumption_is_told_with_the_slot_that_it_cost(make_run: MakeRun) -> N
     assert "resumed at slot 2" in found["info"]
     assert "between two slots" in found["info"]
     assert "Slot 4 was open" in found["warn"]
+    assert found["warn"].endswith("counts against no limit.")
+    (folder / "metadata.json").write_text(json.dumps(metadata | {"turns": 20}))
+    (text,) = [notice.text for notice in notices(load(folder)) if "Slot 4" in notice.text]
+    assert text.endswith("no limit, but for turns of conversations that no later slot answered.")
+
+
+def test_turns_that_nobody_answered_are_named(make_run: MakeRun) -> None:
+    folder = make_run()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    turn = {
+        "conversation": 4,
+        "turn": 1,
+        "slot": 7,
+        "user_at": "node-01",
+        "asked_at": "x",
+        "lost_node": "node-02",
+    }
+    (folder / "metadata.json").write_text(json.dumps(metadata | {"turns": 20, "unanswered_turns": [turn]}))
+    (text,) = [notice.text for notice in notices(load(folder)) if notice.title == "Unanswered turns"]
+    assert "1 of 20 turns" in text
+    assert "turn 1 of conversation 4 (slot 7, user at node-01" in text
 
 
 def test_a_baseline_that_was_not_run_gives_null_and_a_notice(make_compare: MakeRun) -> None:
@@ -84,3 +105,16 @@ def test_slots_of_a_large_fleet_in_the_pairwise_form_are_told_with_the_reason(ma
     frame.to_parquet(table)
     (found,) = [notice for notice in notices(load(folder)) if "pairwise form" in notice.title]
     assert found.text == f"DETA, seed 0: 2 of {len(frame)} slots (transfer cap over the horizon)"
+
+
+def test_a_prompt_that_another_node_read_in_the_end_is_no_failed_request(make_run: MakeRun) -> None:
+    study = load(make_run())
+    (run,) = study
+    one = {"slot": 1, "node_id": str(run.tables["nodes"]["node_id"].iloc[0]), "wasted_j": 2.0, "failed": None}
+    unread = {**one, "part": "read", "failed": "it could not be read"}
+    requests = pd.DataFrame([{**one, "part": None}, {**one, "part": None, "failed": "it died"}, unread])
+    run.tables["requests"] = requests
+    (found,) = [notice.text for notice in notices(study) if notice.title == "Failed requests"]
+    assert f"1 of 2 requests were not answered, and {units.joules(2.0)} of theirs" in found
+    run.tables["requests"] = requests[requests["failed"] != "it died"]
+    assert "Failed requests" not in {notice.title for notice in notices(study)}

@@ -47,7 +47,7 @@ def test_latex_sets_all_tables(paper: Path, tmp_path: Path) -> None:
     head = r"\documentclass{article}\usepackage{booktabs}\begin{document}\tiny"
     (tmp_path / "all.tex").write_text(f"{head}\n{document}\\end{{document}}\n")
     command = [str(PDFLATEX), "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from experiments.report import second_process
 from experiments.report.second_process import SecondProcess
+from tests.experiments.children import children
 
 pytestmark = pytest.mark.processes
 MakeRun = Callable[..., Path]
@@ -27,9 +28,8 @@ def second(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondProcess]:
 
 
 def drawing() -> psutil.Process:
-    """The process that draws; other tests in this process may have left children of their own."""
-    children = psutil.Process(os.getpid()).children()
-    (child,) = [child for child in children if second_process.MODULE in " ".join(child.cmdline())]
+    """The process that draws."""
+    (child,) = [child for child, line in children() if second_process.MODULE in " ".join(line)]
     return child
 
 
@@ -104,3 +104,7 @@ def test_a_machine_with_one_processor_gets_none(monkeypatch: pytest.MonkeyPatch)
     with SecondProcess() as second:
         second.start()
         assert not second.works
+
+
+def test_an_interrupt_from_the_terminal_does_not_reach_it(second: SecondProcess) -> None:
+    assert os.getpgid(drawing().pid) != os.getpgrp()

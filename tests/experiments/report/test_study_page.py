@@ -21,11 +21,19 @@ def test_columns_of_words_and_of_figures() -> None:
     assert [wide for _, _, wide in second] == [False, True, False, False]
 
 
-def test_words_stand_left_and_figures_right() -> None:
+def test_words_stand_left_and_wrap_where_they_are_long() -> None:
     environment = Environment(loader=PackageLoader("experiments.report", "templates"), autoescape=True)
     text = environment.get_template("shown.html.j2").module.shown_table(TABLE)  # type: ignore[attr-defined]
     assert '<td class="words">q0</td>' in text
     assert '<td class="words wide">xxx' in text
+    long = Shown(["means"], [["known, with a day of delay"]])
+    text = environment.get_template("shown.html.j2").module.shown_table(long)  # type: ignore[attr-defined]
+    assert '<td class="words wraps">known, with a day of delay</td>' in text
+
+
+def test_figures_stand_right() -> None:
+    environment = Environment(loader=PackageLoader("experiments.report", "templates"), autoescape=True)
+    text = environment.get_template("shown.html.j2").module.shown_table(TABLE)  # type: ignore[attr-defined]
     assert "<td>1.2 (1.0 to 1.4)</td>" in text
     assert '<th class="words">means</th><th>grams</th>' in text
 

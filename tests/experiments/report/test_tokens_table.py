@@ -64,5 +64,32 @@ def test_joules_per_token_are_of_answered_requests_and_waste_stands_apart() -> N
     assert any("±" in cell for cell in cells)
 
 
+def test_other_waste_is_shown_where_there_is_some() -> None:
+    some = study(*rows("n0", 2.0), *rows("n1", 3.0, failed=1))
+    serving = pd.DataFrame({"node_id": ["n0", "n0", "n1"], "other_wasted_j": [0.0, 0.0, None]})
+    some[0].tables["serving"] = serving
+    plain = tokens(some)
+    assert plain is not None
+    assert "other_wasted_j" not in plain.frame
+    serving.loc[1, "other_wasted_j"] = 4.0
+    found = tokens(some)
+    assert found is not None
+    frame = found.frame.set_index("node_id")
+    assert frame["other_wasted_j"].to_dict() == {ALL: 4.0, "n0": 4.0, "n1": 0.0}
+    assert frame.loc["n1", "wasted_j"] == 3.0
+    assert "other waste" in [column.label for column in found.columns]
+
+
 def test_a_run_without_a_language_model_has_no_such_table() -> None:
     assert tokens(study()) is None
+
+
+def test_a_prompt_that_was_not_read_for_another_node_is_that_node_s_request() -> None:
+    extra = {"cache_bytes": 0, "same_answer": None}
+    whole = [{**one, "part": None, **extra} for one in rows("n1", 3.0, failed=1)]
+    unread = [{**one, "part": "read", **extra} for one in rows("n0", failed=2)]
+    found = tokens(study(*whole, *unread))
+    assert found is not None
+    frame = found.frame.set_index("node_id")
+    assert (frame.loc[ALL, "requests"], frame.loc[ALL, "failed_requests"]) == (1, 1)
+    assert (frame.loc["n0", "failed_requests"], frame.loc["n0", "wasted_j"]) == (0, 6.0)

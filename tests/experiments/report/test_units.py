@@ -22,10 +22,20 @@ from experiments.report import units
         (-0.5, "\u22120.500"),
         (2.5e-9, "2.50e\u22129"),
         (0.00123, "0.00123"),
+        (math.inf, "\u221e"),
+        (-math.inf, "\u2212\u221e"),
+        (5e-324, "4.94e\u2212324"),
     ],
 )
 def test_numbers_for_people(value: float, text: str) -> None:
     assert units.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.5, "0.5"), (120.0, "120"), (1e-6, "1e\u22126"), (-2.5e-9, "\u22122.5e\u22129")]
+)
+def test_settings_have_no_zeros_at_the_end(value: float, text: str) -> None:
+    assert units.trimmed(value) == text
 
 
 @given(st.floats(1e-12, 1e15))

@@ -10,6 +10,7 @@ import pytest
 
 from edge_node.config import TokenCosts
 from experiments.errors import UsageError
+from experiments.resolve import conversing as module
 from experiments.resolve.conversing import busiest_turns, reading_j, turns_of
 from experiments.resolve.resolve import resolve, resolve_single
 from experiments.resolve.resolved import Resolved
@@ -81,7 +82,12 @@ def test_every_turn_begins_where_the_one_before_was_answered(resolved: Resolve) 
         assert [owner for _, owner, _ in where[1:]] == [at for _, _, at in where[:-1]]
     assert any(turn.owner != turn.at for turn in turns)
     assert turns == turns_of(found.scenario, found.node_ids, found.stages, found.slot_s)
-    assert busiest_turns(turns) >= 2
+    most = max(
+        sum(turn.slot == slot and node in (turn.owner, turn.at) for turn in turns)
+        for slot in range(6)
+        for node in range(3)
+    )
+    assert busiest_turns(turns) == most >= 2
 
 
 def test_nodes_and_coordinator_are_told_the_same_turns(resolved: Resolve, tmp_path: Path) -> None:
@@ -173,6 +179,20 @@ def test_what_cannot_be_is_refused(resolved: Resolve, changes: dict[str, str], w
     with pytest.raises(UsageError, match=what) as refused:
         resolved(**({"table": TABLE} | changes))
     assert str(refused.value).count("scenario:") == 1
+
+
+def test_answers_that_a_reading_has_no_room_for_are_refused(
+    resolved: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten tokens an answer take thirty bytes at most; two users begin at each of three nodes in one slot."""
+    table = "[task.llm.conversations]\nusers = 2\nturns = 6\nmove_probability = 0.0\nmessage_tokens = 8"
+    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 60)
+    assert resolved(table).batches_per_node == (2, 2, 2)
+    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 59)
+    with pytest.raises(
+        UsageError, match=r"n0 may answer 2 turns in slot 0, with 10 tokens each: up to 60 bytes"
+    ):
+        resolved(table)
 
 
 LEARNED = """name = "learned"

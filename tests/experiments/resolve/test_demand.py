@@ -83,10 +83,18 @@ def test_a_node_has_its_own_demand() -> None:
         ('[task]\nname = "none"\ndata = "digits"\n', "has no effect"),
         ("[demand]\nbusy_fraction = 0.3\n", "is for runs that learn nothing"),
         ('[task]\nname = "none"\n[demand]\nkind = "constant"\npeak_w = 900.0\n', "lower peak_w"),
-        ('[task]\nname = "none"\n[demand]\nkind = "constant"\n', "it is needed for constant and trace"),
+        (
+            '[task]\nname = "none"\n[demand]\nkind = "constant"\n',
+            "needs peak_w, .*give it: it is needed for constant",
+        ),
+        ('[task]\nname = "none"\n[demand]\npeak_w = 2.0\n', "has no use for peak_w = 2; remove it"),
         ('[task]\nname = "none"\n[demand]\npath = "a.csv"\n', "give both or neither"),
         ('[task]\nname = "none"\n[demand]\nkind = "busy"\nregion = "x"\n', "has no effect with kind"),
         ('[task]\nname = "none"\n[demand]\nflop_per_batch = 1.0\n', "raise flop_per_batch"),
+        (
+            '[task]\nname = "none"\n[demand]\nkind = "constant"\npeak_w = 2.0\nflop_per_batch = 1e-300\n',
+            "inf batches in a slot",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(text: str, said: str) -> None:

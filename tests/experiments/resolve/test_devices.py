@@ -56,7 +56,7 @@ def test_a_device_that_is_not_here_is_refused_with_the_nodes_and_what_is(
 ) -> None:
     monkeypatch.setattr(device, "available", lambda: ("cpu",))
     with pytest.raises(
-        UsageError, match=r'scenario:9: task.device: n0, n1, n2: device "cuda" is not here: .*here is cpu'
+        UsageError, match=r'scenario:9: task.device: n0, n1 and n2: device "cuda" is not here: .*here is cpu'
     ):
         resolve(scenario('device = "cuda"'))
     with pytest.raises(
@@ -81,7 +81,7 @@ def test_a_device_that_is_not_here_is_refused_with_the_nodes_and_what_is(
 def test_one_counter_is_not_booked_for_two_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "available", lambda: ("cuda", "cpu"))
     monkeypatch.setattr(resolving, "check_meters", lambda *_: None)
-    with pytest.raises(UsageError, match=r"n0, n1, n2 would all read the counter of one GPU \(nvml\)"):
+    with pytest.raises(UsageError, match=r"n0, n1 and n2 would all read the counter of one GPU \(nvml\)"):
         resolve(scenario('device = "cuda"'))
     found = resolve(scenario(node='device = "cuda"'))
     assert found.devices == ("cpu", "cpu", "cuda")

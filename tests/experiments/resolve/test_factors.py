@@ -66,5 +66,5 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is a folder or a device"):
         own_factors(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"name = '\xff'")
-    with pytest.raises(SourceError, match="cannot be read as UTF-8"):
+    with pytest.raises(SourceError, match="save it as UTF-8"):
         own_factors(tmp_path / "latin.toml")

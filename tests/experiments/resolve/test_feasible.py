@@ -41,7 +41,7 @@ def test_impossible_for_local_is_refused_with_limit_and_amount(
         path.write_text(SLOW_NODE.replace("POLICY", "local"))
         assert invoke([command, str(path)]) == 2
         said = capsys.readouterr().err
-        assert "(D7) time of n1: 0.179 s too little in t1, and in 1 more slots" in said
+        assert "(D7) time of n1: 0.167 s too little in t1, and in 1 more slots" in said
     path.write_text(
         SLOW_NODE.replace("POLICY", "deta")
     )  # batches for which the slow board has no time may be offloaded

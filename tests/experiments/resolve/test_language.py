@@ -9,8 +9,10 @@ import pytest
 
 from carbon_data.types import DataError
 from edge_node.language.model_file import model_file
+from edge_node.serving.arrivals import RequestPlan
 from experiments.errors import UsageError
 from experiments.resolve.language import request_flop
+from experiments.resolve.prepare import describe
 from experiments.resolve.resolve import resolve
 from experiments.resolve.resolved import Resolved
 from experiments.scenario.model import parse_scenario
@@ -40,12 +42,20 @@ def model() -> Path:
 def resolved(model: Path) -> Callable[..., Resolved]:
     """Of a scenario with these tables; ``llm``: further keys of [task.llm]."""
 
-    def make(inference: str = "", llm: str = "", task: str = "", stages: str = "application = 3") -> Resolved:
+    def make(
+        inference: str = "",
+        llm: str = "",
+        task: str = "",
+        stages: str = "application = 3",
+        policy: str = "deta",
+        time: str = "slot_s = 100",
+        limits: str = "",
+    ) -> Resolved:
         path = "" if "path" in llm else f'path = "{model}"\n'
         return resolve(
             parse_scenario(
-                f'{HEAD}[stages]\n{stages}\n[task]\nname = "llm"\n{task}\n[task.llm]\n{path}{llm}\n'
-                f"[inference]\n{inference}\n{TAIL}"
+                f'name = "spoken"\npolicy = "{policy}"\n[time]\n{time}\n[stages]\n{stages}\n[task]\nname = "llm"\n'
+                f"{task}\n[task.llm]\n{path}{llm}\n[inference]\n{inference}\n[limits]\n{limits}\n{TAIL}"
             )
         )
 
@@ -92,6 +102,71 @@ def test_calibrated_costs_take_the_place_of_counted_operations(
     costs.write_text("watts = 2.0")
     with pytest.raises(UsageError, match="has no sha256"):
         resolved(lengths, f'costs = "{costs}"')
+
+
+@pytest.mark.parametrize("joules", ["-1e9", "1e300"])
+@pytest.mark.parametrize("arrivals", ["poisson", "trace"])
+def test_costs_by_which_a_request_takes_nothing_or_more_than_can_be_are_refused(
+    resolved: Callable[..., Resolved], model: Path, tmp_path: Path, joules: str, arrivals: str
+) -> None:
+    costs, trace = tmp_path / "costs.toml", tmp_path / "trace.csv"
+    trace.write_text("arrival_s,tokens_in,tokens_out\n1,50,11\n")
+    figures = f"j = {joules}\nj_per_token = 0.02\nj_per_token2 = 0.0\n"
+    step = f"j = {joules}\nj_per_request = 0.0\nj_per_request_and_token = 0.0\n"
+    costs.write_text(
+        f'sha256 = "{model_file(model).sha256}"\nwatts = 2.0\n[prefill]\n{figures}[step]\n{step}'
+    )
+    asked = {"poisson": "load_fraction = 0.5", "trace": f'path = "{trace}"'}[arrivals]
+    with pytest.raises(UsageError, match="allowed are more than 0"):
+        resolved(f'arrivals = "{arrivals}"\n{asked}', f'costs = "{costs}"')
+
+
+def test_requests_at_once_share_their_steps_in_load_and_slot(
+    resolved: Callable[..., Resolved], model: Path, tmp_path: Path
+) -> None:
+    """A share of the board's time, and the length of a slot, are by the seconds that policies plan with."""
+    costs = tmp_path / "costs.toml"
+    figures = "j = 0.0\nj_per_token = 0.02\nj_per_token2 = 0.0\n"
+    step = "j = 0.4\nj_per_request = 0.0\nj_per_request_and_token = 0.0\n"
+    costs.write_text(
+        f'sha256 = "{model_file(model).sha256}"\nwatts = 2.0\n[prefill]\n{figures}[step]\n{step}'
+    )
+    llm = f'costs = "{costs}"\nat_once = 4'
+    lengths = "requests_per_batch = 8\nprompt_tokens = 50\nanswer_tokens = 11\n"
+    batch_s = (8 * 50 * 0.02 + 2 * 10 * 0.4) / 2.0  # eight prompts, two groups of ten steps
+    load = f'{lengths}arrivals = "poisson"\nload_fraction = 0.5'
+    config = resolved(load, llm).node_configs("run", "", with_harvest=True)[0]
+    assert config.inference.rate_per_s[0] * batch_s / 8 == pytest.approx(0.5)
+    found = resolved(f"{lengths}batches_per_slot = 3", llm, time='slot_s = "auto"')
+    assert found.slot_s == pytest.approx(3 * batch_s / 0.5)
+
+
+def test_what_check_shows_is_what_nodes_are_asked(resolved: Callable[..., Resolved]) -> None:
+    found = resolved('arrivals = "poisson"\nrequests_per_s = 0.05\nrequests_per_batch = 2\nmax_wait_s = 10')
+    plans = [RequestPlan.of(config) for config in found.node_configs("run", "", with_harvest=True)]
+    assert found.batches_per_node == tuple(max(plan.released) for plan in plans)
+    asked = sum(len(plan.arrival_s) for plan in plans)
+    assert found.summary()["requests"] == found.planned_requests == asked > 0
+    said = describe(found)
+    assert said["batches a node and slot"].endswith("in the fullest slot")
+    assert said["requests"] == f"{asked} in the run, {asked / 6:.3g} a node and slot on average"
+
+
+def test_requests_that_may_come_together_are_a_nodes_own_and_the_share_that_may_move(
+    resolved: Callable[..., Resolved],
+) -> None:
+    load = 'arrivals = "poisson"\nrequests_per_s = 6'  # 600 a slot at each of two nodes
+    assert resolved(load, policy="local").batches_per_node
+    assert resolved(load, limits="offload_cap_fraction = 0.5").batches_per_node
+    with pytest.raises(UsageError, match="about 1200 requests could come together"):
+        resolved(load, limits="offload_cap_fraction = 1.0")
+
+
+def test_work_that_does_not_fit_names_keys_of_a_language_model(resolved: Callable[..., Resolved]) -> None:
+    with pytest.raises(
+        UsageError, match=r"lower inference\.batches_per_slot, .* or inference\.answer_tokens"
+    ):
+        resolved("batches_per_slot = 4\nrequests_per_batch = 4", policy="local")
 
 
 def test_lengths_of_a_trace_are_those_of_each_nodes_requests(

@@ -45,6 +45,13 @@ def test_times_are_stretched_to_a_rate_at_each_node(tmp_path: Path) -> None:
     assert [each.times_s for each in found] == [(0.0, 9.375), (15.0,)]
 
 
+def test_whole_seconds_may_stand_without_a_fraction(tmp_path: Path) -> None:
+    """As in the traces of 2024."""
+    rows = "2024-05-10 00:00:00.500000+00:00,10,5\n2024-05-10 00:00:02+00:00,20,6\n"
+    (found,) = read(written(tmp_path, f"TIMESTAMP,ContextTokens,GeneratedTokens\n{rows}"), ["n0"])
+    assert found == Requests((0.0, 1.5), ((10, 5), (20, 6)))
+
+
 def test_what_comes_after_the_end_is_left_out() -> None:
     assert within(Requests((1.0, 2.0, 3.0), ((1, 1), (2, 2), (3, 3))), 3.0) == Requests(
         (1.0, 2.0), ((1, 1), (2, 2))
@@ -60,7 +67,9 @@ def test_what_comes_after_the_end_is_left_out() -> None:
         ("arrival_s,node_id\n1,n9\n", "n9"),
         ("arrival_s,tokens_in\n1,5\n", "lacks tokens_out"),
         ("arrival_s,tokens_in,tokens_out\n1,5,-2\n", "no count"),
+        ("arrival_s,tokens_in,tokens_out\n1,1e300,2\n", "no count"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\nnever,1,1\n", "no time"),
+        (AZURE + ",5,5\n", "TIMESTAMP is empty in row 3"),
     ],
 )
 def test_a_trace_that_cannot_be_used_is_refused(tmp_path: Path, content: str, message: str) -> None:

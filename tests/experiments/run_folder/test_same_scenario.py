@@ -71,4 +71,4 @@ def test_where_processes_run_is_no_part_of_a_scenario() -> None:
     three = scenario_facts('[fleet]\nmeter = "cpu-time"\n', {"slot_s": 2.0})
     assert difference(one, two) == ""
     assert scenario_digest(one) == scenario_digest(two) != scenario_digest(three)
-    assert difference(one, three) == ("fleet.meter (modelled and cpu-time), resolved slot_s (1.0 and 2.0)")
+    assert difference(one, three) == "fleet.meter (modelled and cpu-time) and resolved slot_s (1.0 and 2.0)"

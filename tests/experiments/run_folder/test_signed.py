@@ -68,7 +68,7 @@ def by_script(file: Path, fingerprint: str, bare: Path) -> subprocess.CompletedP
         env={"PYTHONPATH": str(bare), "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

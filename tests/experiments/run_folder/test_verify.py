@@ -204,7 +204,7 @@ def test_an_archive_without_write_permission_is_read(run: Path) -> None:
     [
         (None, "is missing, though the run is over"),
         ("[1, 2]", "cannot be used"),
-        ("{}", "run_id: Field required"),
+        ("{}", "run_id: field required"),
         ('{"run_id": "r", "start": "yesterday", "trace_step_s": 1}', "start: "),
         ('{"run_id": "r", "start": "2022-06-21T00:00:00Z", "trace_step_s": 1, "ledger": "x"}', "ledger: "),
     ],

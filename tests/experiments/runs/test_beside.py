@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 
-import psutil
 import pytest
 
 from experiments.report import second_process
 from experiments.runs.beside import Beside
 from experiments.scenario.model import parse_scenario
+from tests.experiments.children import children
 from tests.scenarios import SMALL
 
 pytestmark = pytest.mark.processes
 
 
-def children() -> list[str]:
-    """What children of this process run, of those that are meant; other tests have left some."""
-    lines = [child.cmdline() for child in psutil.Process().children()]
-    return sorted(word for line in lines for word in line if word in (second_process.MODULE, "coordinator"))
+def meant() -> list[str]:
+    """What children of this process run, of those that are meant."""
+    return sorted(
+        word for _, line in children() for word in line if word in (second_process.MODULE, "coordinator")
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
@@ -40,6 +41,6 @@ def test_what_a_run_needs_is_started_once_and_ends_with_the_block(
         for _ in range(2):
             beside.start(scenario, draw)
         if "coordinator" in started:
-            assert beside.coordinators.take(["--help"], tmp_path / "log").wait(60) == 0
-        assert children() == sorted(started)
-    assert children() == []
+            assert beside.coordinators.take(["--help"], tmp_path / "log").wait(600) == 0
+        assert meant() == sorted(started)
+    assert meant() == []

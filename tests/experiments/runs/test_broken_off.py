@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sqlite3
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import tomli_w
 
 from experiments.cli import invoke
 from experiments.errors import UsageError
-from experiments.run_folder.checkpoint import STATE, read_state
+from experiments.run_folder.checkpoint import STATE, WAITING_BY_REPORTS, read_state
 from experiments.run_folder.files import (
     CHECKPOINT,
     COMPARING,
@@ -109,6 +110,14 @@ def edited(folder: Path) -> None:
         file.write("# a remark\n")
 
 
+def waited_by_reports(folder: Path) -> None:
+    """Begun with deferral by a version whose books counted what waits otherwise."""
+    told = tomllib.loads((folder / SCENARIO).read_text())
+    told["limits"] = {**told.get("limits", {}), "deadline_slots": 1}
+    (folder / SCENARIO).write_text(tomli_w.dumps(told))
+    edit_state(folder, format=WAITING_BY_REPORTS)
+
+
 def virtual(folder: Path) -> None:
     nodes = [{"zone": "DE", "count": 2}]
     none = {"name": "energy", "task": {"name": "none"}, "fleet": {"kind": "virtual"}, "nodes": nodes}
@@ -127,9 +136,13 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "broken off before anything was booked",
     ),
     "no checkpoint": (lambda folder: (folder / CHECKPOINT).unlink(), "has no checkpoint"),
-    "no scenario": (lambda folder: (folder / SCENARIO).unlink(), "it is no run folder"),
+    "no scenario": (lambda folder: (folder / SCENARIO).unlink(), "give the folder that `detabed run`"),
     "edited scenario": (edited, "was changed since the run began"),
     "another version": (lambda folder: edit_state(folder, version="0.0.1"), "was begun by detabed 0.0.1"),
+    "waiting work of another version": (
+        waited_by_reports,
+        r"was begun by an earlier detabed .* \(checkpoint format 1\), which counted work that waits",
+    ),
     "strategy": (
         lambda folder: edit_state(folder, not_kept="Mine (Mine.log is a TextIOWrapper)"),
         r"the state of strategy Mine \(Mine.log is a TextIOWrapper\) cannot be kept",
@@ -205,6 +218,11 @@ def test_a_full_disk_is_no_fault_of_the_run(
     assert json.loads(capsys.readouterr().out)["resumptions"]["run"][0]["slot"] == 3
     assert (folder / DONE).exists()
     assert not (folder / FAILED).exists()
+
+
+def test_a_run_of_the_format_before_goes_on_where_no_work_waits(folder: Path) -> None:
+    edit_state(folder, format=WAITING_BY_REPORTS)
+    assert broken_off.broken_off(folder).state["slot"] == 3
 
 
 def test_a_run_of_a_flower_app_is_not_resumed(tmp_path: Path) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pandas as pd
 import pytest
 
 from experiments.cli import invoke
-from experiments.errors import FailedRunError
+from experiments.errors import FailedRunError, RunError, UsageError
 from experiments.fleet.inprocess import InProcessFleet
 from experiments.report.read import load
 from experiments.resolve.resolve import resolve
 from experiments.run_folder.failed import failure_of
+from experiments.runs.failure import reasons_to_fail
 from experiments.runs.run import Hooks, execute
 from experiments.scenario.model import parse_scenario
+from protos.messages.terms import Stage
 from tests.experiments.runs.failing import SCENARIO
 
 BY_SLOT = "[inference]\nbatches_per_slot = 1"
@@ -104,6 +109,61 @@ def test_what_a_lost_node_left_undone_is_reported_where_loss_is_tolerated(
         else:
             with pytest.raises(FailedRunError, match="n1 lost in slot 1"):
                 execute(resolve(parse_scenario(text)), tmp_path / "run", fleet, hooks)
+
+
+def test_where_all_nodes_are_lost_the_first_of_them_is_named_first(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with InProcessFleet() as fleet:
+
+        def lose(_: object) -> None:
+            for number in fleet.numbers.values():
+                fleet.grid.lose(number)
+
+        with pytest.raises(RunError, match=r"run: 2 of 2 nodes failed; the first, n0, in slot 1: .+; then: "):
+            execute(resolve(parse_scenario(SCENARIO)), folder, fleet, Hooks(on_slot=lose))
+    assert "; the first, n0, in slot 1: " in failure_of(folder)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_why_nodes_failed_is_named_before_the_work_that_they_left(answered: bool) -> None:
+    """Nodes that answer too late settle, and are no lost nodes."""
+    silent = () if answered else ("n0", "n1")
+    outcome = SimpleNamespace(
+        slot=3,
+        interrupted=False,
+        not_asked=(),
+        stage=Stage.APPLICATION,
+        plan=SimpleNamespace(
+            status="optimal", lost_nodes=(), decisions=[SimpleNamespace(node_id=f"n{k}") for k in range(2)]
+        ),
+        replies=SimpleNamespace(failed={}, raised=(), missing=silent, unreachable=(), aggregated=None),
+        summary=SimpleNamespace(missing_nodes=()),
+    )
+    table = pd.DataFrame(
+        {"slot": [3, 3], "node_id": ["n0", "n1"], "released_batches": [2, 2], "unserved_batches": [2, 2]}
+    )
+    found = reasons_to_fail(resolve(parse_scenario(SCENARIO)), cast("Any", [outcome]), table)
+    assert found[-1].startswith("4 of 4 batches stayed unserved")
+    assert found[:-1] == (
+        () if answered else ("2 of 2 nodes failed; the first, n0, in slot 3: no answer by the deadline",)
+    )
+
+
+def test_a_fault_of_the_program_marks_the_folder_and_keeps_its_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    def fault(_: object) -> None:
+        raise ZeroDivisionError("by 0")
+
+    with InProcessFleet() as fleet, pytest.raises(ZeroDivisionError):
+        execute(resolve(parse_scenario(SCENARIO)), folder, fleet, Hooks(on_open=fault))
+    assert failure_of(folder) == "ZeroDivisionError: by 0"
+    assert not (folder / "DONE").exists()
+    (other := tmp_path / "other").mkdir()
+    (other / "of another run").touch()
+    with InProcessFleet() as fleet, pytest.raises(UsageError, match="another run was written there"):
+        execute(resolve(parse_scenario(SCENARIO)), other, fleet)
+    assert failure_of(other) == ""
 
 
 def test_json_says_the_failure(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,9 @@ import math
 import pytest
 
 from edge_node.tasks.registry import find_task
-from experiments.runs.learning import ran_away
+from experiments.runs.learning import ran_away, what_to_change
+from experiments.scenario.privacy import PrivacySpec
+from experiments.scenario.work import TaskSpec
 
 
 @pytest.mark.parametrize("first", [None, 3.0])
@@ -25,3 +27,19 @@ def test_a_loss_above_the_first_is_one_where_the_model_was_trained_before() -> N
 def test_the_language_model_was_trained_before_and_small_models_were_not() -> None:
     assert find_task("lora").trained_before
     assert not find_task("mnist-mlp").trained_before
+
+
+def test_what_a_scenario_sets_beside_the_rate_is_named_before_the_rate() -> None:
+    rate = "lower task.learning_rate (it is 0.1) or task.local_epochs"
+    assert what_to_change(TaskSpec(), 0.1, 100) == rate
+    wild = TaskSpec(strategy="fedadam", strategy_options={"eta": 1e30})
+    assert what_to_change(wild, 0.1, 100) == (
+        "strategy fedadam makes the model with task.strategy_options eta = 1e+30; take them back to their defaults "
+        f"(`detabed list strategies`); else {rate}"
+    )
+    said = what_to_change(TaskSpec(privacy=PrivacySpec(kind="central")), 0.1, 10_000)
+    assert said.startswith(
+        "task.privacy.noise_multiplier = 1 times clipping_norm = 1 in each of 10,000 parameters is "
+    )
+    assert "noise of length 100 to an update of length 1 at most" in said
+    assert said.endswith(f"; else {rate}")

@@ -57,10 +57,12 @@ def test_every_address_is_printed_with_the_command(tmp_path: Path) -> None:
     said: list[str] = []
     outside = Outside(resolved(), tmp_path, say=said.append)
     outside.opened({"n1": "127.0.0.1:2", "n0": "127.0.0.1:1", "n2": "127.0.0.1:1"})
-    assert said[:2] == ["Infer: 127.0.0.1:1 asks n0, n2", "Infer: 127.0.0.1:2 asks n1"]
+    assert said[:2] == ["Infer: 127.0.0.1:1 asks n0 and n2", "Infer: 127.0.0.1:2 asks n1"]
     assert f"detabed infer {tmp_path} --node n0" in said[2]
+    Outside(resolved(), tmp_path, say=said.append).opened({f"n{k}": "127.0.0.1:3" for k in range(10)})
+    assert said[3] == "Infer: 127.0.0.1:3 asks n0, n1, n2, n3, n4, n5, n6, n7 and 2 more"
     outside.opened({})
-    assert len(said) == 3
+    assert len(said) == 5
 
 
 @pytest.mark.parametrize(

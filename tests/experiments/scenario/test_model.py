@@ -44,7 +44,7 @@ def test_relative_paths_count_from_the_scenario_file(tmp_path: Path):
 def test_a_scenario_written_in_python_is_refused_in_sentences():
     with pytest.raises(UsageError, match="nodes: is missing") as refused:
         Scenario(seed=-1)
-    assert "seed: Input should be greater than or equal to 0; got -1" in str(refused.value)
+    assert "seed: input should be greater than or equal to 0; got -1" in str(refused.value)
     with pytest.raises(UsageError, match=r"task.learning_rat: unknown key; allowed here: .*learning_rate"):
         Scenario(nodes=({"zone": "DE"},), task={"learning_rat": 0.1})
     assert Scenario(nodes=({"zone": "DE", "count": 2},)).node_count == 2
@@ -72,3 +72,10 @@ def test_noise_whose_epsilon_would_be_infinite_is_refused(key: str) -> None:
         UsageError, match=f"task.privacy.{key}.*greater than or equal to 0.000001; got 1e-300"
     ):
         parse_scenario(MINIMAL + f'[task.privacy]\nkind = "central"\n{key} = 1e-300\n')
+
+
+def test_storage_fits_the_tables() -> None:
+    text = "[board]\nstorage_bytes = {0}\n[[nodes]]\nzone = 'DE'\n"
+    with pytest.raises(UsageError, match=r"board\.storage_bytes.*less than or equal to 1000000000000000000"):
+        parse_scenario(text.format(10**18 + 1))
+    assert parse_scenario(text.format(10**18)).board.storage_bytes == 10**18

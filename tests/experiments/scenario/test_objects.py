@@ -49,3 +49,10 @@ def test_objects_stand_in_a_scenario_by_name(tmp_path: Path, monkeypatch: pytest
 def test_an_object_that_lies_nowhere_is_refused_with_the_way_out() -> None:
     with pytest.raises(UsageError, match=r"task\.strategy.*lies in no module.*package\.module:name"):
         Scenario(task={"strategy": object()}, nodes=[{"zone": "DE"}])
+
+
+@pytest.mark.parametrize("value", [3, 0.5, True, [1], {"a": 1}])
+@pytest.mark.parametrize("key", ["strategy", "client_app", "server_app"])
+def test_a_value_that_is_no_text_is_refused_as_such(key: str, value: object) -> None:
+    with pytest.raises(UsageError, match=rf"task\.{key}.*valid string"):
+        Scenario(task={key: value}, nodes=[{"zone": "DE"}])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from experiments.cluster.inventory import Inventory
 from experiments.errors import UsageError
 from experiments.resolve.resolve import resolve
-from experiments.scenario.model import load_scenario, parse_scenario
+from experiments.scenario.model import Scenario, load_scenario, parse_scenario
+from experiments.scenario.patterns import ALLOWED
 from tests.experiments.minimal import MINIMAL
 
 
@@ -24,7 +28,7 @@ from tests.experiments.minimal import MINIMAL
         ("[stages]\ndevelopment = 2.5\n", 9, "integer"),
         ("[time]\nstart = 2022-06-21T00:00:00\n", 9, "time zone"),
         ('[time]\nstart = "2022-06-21"\n', 9, "time zone"),
-        ("[time]\nslot_s = 'long'\n", 9, "'auto'; or: Input should be a valid number; got 'long'"),
+        ("[time]\nslot_s = 'long'\n", 9, "'auto'; or: input should be a valid number; got 'long'"),
         ("[stages]\ndevelopment = true\n", 9, "integer; got True"),
         ("[stages]\ndevelopment = 1000000000\n", 9, "less than or equal to 100000"),
         ("[task.recycling]\nlearning_rate = '1'\n", 9, "number"),
@@ -36,6 +40,11 @@ from tests.experiments.minimal import MINIMAL
         ("[task.recycling]\nlearning_rate = 1e300\n", 9, "less than or equal to 1000000"),
         ("[forecast]\nkind = 'gaussian'\nerror_fraction = 1e300\n", 10, "less than or equal to 100"),
         ("[tree.services.mnist-mlp]\nanswer_bits = 1e308\n", 9, "less than or equal to 1000000000000000"),
+        (
+            "[tree.services.mnist-mlp]\nsaturation_tokens = 1e-300\n",
+            9,
+            "tree.services.mnist-mlp.saturation_tokens: input should be greater than or equal to 1; got 1e-300",
+        ),
         ("[coordinator]\nheartbeat_s = 10\n", 8, "is not longer than"),
         ("latitude_deg = 50\n", 6, "longitude_deg"),
         ("[stages]\npreparation = 0\ndevelopment = 0\napplication = 0\nrecycling = 0\n", 8, "0 slots"),
@@ -78,7 +87,7 @@ def test_an_unknown_key_lists_the_allowed_ones_of_its_own_table() -> None:
 def test_broken_toml_and_an_empty_fleet_are_refused() -> None:
     with pytest.raises(UsageError, match="not valid TOML"):
         parse_scenario("name = ", "bad.toml")
-    with pytest.raises(UsageError, match="nodes"):
+    with pytest.raises(UsageError, match=r"nodes: is missing .* give at least one table \[\[nodes\]\]"):
         parse_scenario('name = "x"\n', "bad.toml")
 
 
@@ -129,14 +138,43 @@ def test_what_data_and_registries_cannot_provide_is_refused_with_its_line_before
     assert word in str(caught.value)
 
 
+def test_a_name_that_is_none_is_told_what_is_allowed() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_scenario('name = "my run"\n[[nodes]]\nzone = "FR"\n', "s.toml")
+    text = str(caught.value)
+    assert text.startswith("s.toml:1: name: allowed: one to 64 letters")
+    assert "e.g." in text
+    assert text.endswith("; got 'my run'")
+    assert "[A-Za-z" not in text
+
+
+def test_every_pattern_has_its_words() -> None:
+    def patterns(schema: Any) -> Iterator[str]:
+        if isinstance(schema, dict):
+            if isinstance(schema.get("pattern"), str):
+                yield schema["pattern"]
+            schema = list(schema.values())
+        if isinstance(schema, list):
+            for each in schema:
+                yield from patterns(each)
+
+    schemas = [Scenario.model_json_schema(), Inventory.model_json_schema()]
+    assert set(patterns(schemas)) == set(ALLOWED)
+
+
+def test_a_scenario_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(MINIMAL, encoding="utf-8-sig")
+    assert load_scenario(tmp_path / "s.toml") == parse_scenario(MINIMAL)
+
+
 def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "film.toml").write_bytes(b"# " + b"x" * 2_000_000)
     for name, word in [
-        ("binary.toml", "UTF-8"),
+        ("binary.toml", "save it as UTF-8"),
         ("film.toml", "at most"),
         ("none.toml", "init"),
-        (".", "folder"),
+        (".", "a folder or a device; give a scenario file"),
     ]:
         with pytest.raises(UsageError, match=word):
             load_scenario(tmp_path / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,17 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@lru_cache
+def unchanged(root: Path, entry: str) -> str:
+    """Digest of the sources as they were copied."""
+    return closure(entry, root=root).digest()
+
+
 def digest_after_a_line(root: Path, entry: str, file: str) -> tuple[str, str]:
     """Digests before and after a line is appended to ``file``, which is then as it was."""
     path = root / file
     kept = path.read_bytes()
-    before = closure(entry, root=root).digest()
+    before = unchanged(root, entry)
     path.write_bytes(kept + b"\n# one line more\n")
     after = closure(entry, root=root).digest()
     path.write_bytes(kept)

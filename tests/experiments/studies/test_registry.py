@@ -13,7 +13,7 @@ from experiments.studies.registry import STUDIES, options_of, run_study
 
 @pytest.mark.parametrize("name", sorted(STUDIES))
 def test_every_study_loads(name: str) -> None:
-    assert options_of(name) <= {"train", "zones", "workers"}
+    assert options_of(name) <= {"train", "zones", "workers", "weights"}
     assert STUDIES[name][1].endswith(".")
 
 

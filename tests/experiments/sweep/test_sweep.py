@@ -77,8 +77,9 @@ def test_a_sweep_that_shares_cells_computes_the_others_only(
 def test_nothing_is_left_of_a_sweep_that_is_refused(
     energy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "refused"
+    folder = tmp_path / "not there" / "refused"
     for sets, said in (
+        ("seed=0:1000000:1", "1000001 values; allowed are up to 10000: take a larger STEP"),
         (
             "limits.offload_cap_fraction=0.5,2",
             "--set limits.offload_cap_fraction=2: limits.offload_cap_fraction",
@@ -87,7 +88,20 @@ def test_nothing_is_left_of_a_sweep_that_is_refused(
     ):
         assert invoke(["sweep", str(energy), "--set", sets, "-o", str(folder), "--workers", "1"]) == 2
         assert said in capsys.readouterr().err
-        assert not folder.exists()
+        assert not folder.parent.exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\xff"])
+def test_a_damaged_plan_is_refused(
+    energy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "swept").mkdir()
+    (path := tmp_path / "swept" / "sweep.json").write_text(text, encoding="latin-1")
+    for start in (["sweep", str(energy), *RUNS, "-o"], ["sweep", "--resume"], ["resume"]):
+        assert invoke([*start, str(path.parent)]) == 2
+        assert f"{path} is damaged" in capsys.readouterr().err
+    assert invoke(["sweep", "--resume", str(path)]) == 2
+    assert "a file, not a folder; give the one that" in capsys.readouterr().err
 
 
 def test_a_cell_that_fails_is_named_and_in_no_figure(
@@ -122,18 +136,43 @@ def test_a_cell_that_fails_is_named_and_in_no_figure(
     assert not (folder / "DONE").exists()
 
 
+HELD = """
+import time
+from experiments.sweep.store import Store
+
+put, kept = Store.put, []
+
+
+def held(self, key, result):
+    put(self, key, result)
+    kept.append(key)
+    if len(kept) == 3:
+        time.sleep(600)
+
+
+if __name__ == "__main__":
+    from experiments.cli import main
+
+    Store.put = held
+    main()
+"""
+"""The command, which goes no further once it has kept three results: it could be over before it is sent a signal."""
+
+
 def until_first_result(
     folder: Path, arguments: list[str], environment: dict[str, str], number: signal.Signals
 ) -> str:
     """Run a sweep until something more is kept, then send it ``number``; what it said."""
     before = set((folder / "results").rglob("*.json"))
+    (folder.parent / "held_sweep.py").write_text(HELD)
+    environment = {**environment, "PYTHONPATH": f"{folder.parent}:{environment.get('PYTHONPATH', '')}"}
     with subprocess.Popen(
-        command("experiments.cli", *arguments), env=environment, stderr=subprocess.PIPE, text=True
+        command("held_sweep", *arguments), env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         while set((folder / "results").rglob("*.json")) <= before and process.poll() is None:
             time.sleep(0.02)
         os.kill(process.pid, number)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=300)[1]
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert not (folder / "DONE").exists()
     return said

@@ -28,7 +28,7 @@ def agreed(count: int, threshold: int) -> tuple[dict[int, Party], dict[int, dict
 @settings(max_examples=25, deadline=None)
 @given(st.integers(3, 7), st.data())
 def test_the_sum_is_that_of_the_nodes_that_answered_to_the_last_unit(count: int, data: st.DataObject) -> None:
-    threshold = count // 2 + 1
+    threshold = max(3, count // 2 + 1)
     parties, inbox = agreed(count, threshold)
     gone = data.draw(st.sets(st.sampled_from(sorted(parties)), max_size=count - threshold))
     rng = np.random.default_rng(count)
@@ -47,7 +47,7 @@ def test_a_masked_update_shows_nothing_of_it() -> None:
     """The same update twice looks like noise that is drawn anew: half of the bits differ."""
     seen = []
     for _ in range(2):
-        parties, inbox = agreed(3, 2)
+        parties, inbox = agreed(3, 3)
         node = min(parties)
         seen.append(parties[node].masked(np.zeros(VALUES, np.uint32), inbox[node]))
     differing = np.unpackbits((seen[0] ^ seen[1]).view(np.uint8)).mean()
@@ -72,12 +72,12 @@ def test_a_node_reveals_no_two_shares_of_one_owner() -> None:
 
 
 def test_a_node_masks_once_and_only_with_shares_that_nobody_changed() -> None:
-    parties, inbox = agreed(3, 2)
+    parties, inbox = agreed(3, 3)
     node, other = sorted(parties)[:2]
     changed = bytearray(inbox[node][other])
     changed[0] ^= 1
     with pytest.raises(MaskingError, match="changed on its way"):
-        parties[node].masked(np.zeros(4, np.uint32), {other: bytes(changed)})
+        parties[node].masked(np.zeros(4, np.uint32), {**inbox[node], other: bytes(changed)})
     parties[node].masked(np.zeros(4, np.uint32), inbox[node])
     with pytest.raises(MaskingError, match="already"):
         parties[node].masked(np.ones(4, np.uint32), inbox[node])
@@ -90,6 +90,8 @@ def test_shares_are_refused_to_rounds_that_would_protect_nothing() -> None:
         parties[0].share({node: public[node] for node in (0, 1)}, 2)
     with pytest.raises(MaskingError, match="more than half"):
         parties[0].share(public, 2)
+    with pytest.raises(MaskingError, match="3 nodes and a threshold of 2"):
+        parties[0].share({node: public[node] for node in (0, 1, 2)}, 2)
     with pytest.raises(MaskingError, match="same key"):
         parties[0].share({**public, 2: public[1]}, 3)
     with pytest.raises(MaskingError, match="keys that it sent"):

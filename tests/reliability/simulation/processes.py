@@ -21,6 +21,7 @@ from coordinator.slots.protocol import RequestError
 from coordinator.slots.service import CoordinatorService
 from edge_node.adapters.attendance import Attendance as NodeAttendance
 from edge_node.adapters.batch_transfer import PeerClient
+from edge_node.adapters.beats import Beats
 from edge_node.adapters.lease import Lease
 from edge_node.build import build_node
 from edge_node.slots.errors import NodeError
@@ -133,6 +134,7 @@ class Host:
         self.calls = SimpleNamespace(metadata=(), certified=False, aio_channel=self._peer_channel)
         self.address = f"{process.name}:1"
         self._client = PeerClient(self.calls)
+        self.beats = Beats()
 
     def channel(self, address: str) -> Any:
         return SimpleNamespace(stream_stream=lambda path: lambda metadata=(): self._process.dial())

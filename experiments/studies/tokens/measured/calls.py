@@ -35,6 +35,10 @@ class Calls:
         """``text`` as the model's vocabulary has it, without anything around it."""
         return [int(token) for token in self._asked("/tokenize", {"content": text})["tokens"]]
 
+    def text(self, tokens: Sequence[int]) -> str:
+        """What ``tokens`` say."""
+        return str(self._asked("/detokenize", {"tokens": list(tokens)})["content"])
+
     def complete(
         self, tokens: Sequence[int], count: int, *, cached: bool = False, slot: int = 0
     ) -> dict[str, Any]:

@@ -69,9 +69,10 @@ class LengthsCell:
 
 
 def _request(calls: Calls, kind: str, tokens: list[int]) -> dict[str, Any]:
-    """A whole request."""
+    """A whole request. Bits are those of the texts of prompt and answer, as in a run."""
     energy_j, told = joules_of(calls.server, lambda: calls.complete(tokens, REQUEST_OUT))
-    return {"kind": kind, "energy_j": energy_j, "bits": BITS_PER_BYTE * len(told["content"].encode())}
+    text = calls.text(tokens) + told["content"]
+    return {"kind": kind, "energy_j": energy_j, "bits": BITS_PER_BYTE * len(text.encode())}
 
 
 def _passage(calls: Calls, place_fraction: float, tokens: int) -> list[int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from coordinator.ledger.checks import agreement
+from coordinator.ledger.checks.agreement import Agreement
+from coordinator.ledger.checks.facts import Facts
 from tests.coordinator.ledger.checks.forging import (
     B0,
     U0,
@@ -136,6 +139,30 @@ FORGED: dict[str, Forged] = {
         "agreement", "names parcels", body("slot_end/0", lambda b: b["parcels"][0].update(batches=99))
     ),
 }
+
+
+@pytest.mark.parametrize("computed", [True, False])
+def test_waste_has_the_provenance_of_the_readings_waste_or_computation(computed: bool) -> None:
+    """A slot whose requests to a language model all failed has waste, and no computation."""
+    said: list[str] = []
+    waste = {
+        "stage": "application",
+        "component": "waste",
+        "provenance": "modelled",
+        "node_id": "n0",
+        "energy_uj": 5,
+    }
+    usage = {"lines": [{**waste, "component": "compute"} if computed else waste]}
+    checks = Agreement(lambda check, where, text: said.append(text), Facts())
+
+    def look(provenance: str) -> None:
+        booked = SimpleNamespace(body={"lines": [{**waste, "provenance": provenance}]}, where="slot 0")
+        checks._provenance(booked, usage)  # type: ignore[arg-type]
+
+    look("modelled")
+    assert said == []
+    look("measured")
+    assert said == ["application/waste is measured, allowed is ['modelled']"]
 
 
 KEPT = kept("agreement")

@@ -243,10 +243,15 @@ def lost(_: dict[str, Any], columns: dict[str, Any]) -> None:
     columns["mean_loss"] = np.array([1.0, 1.0], dtype=np.float32)
 
 
+def infinite(_: dict[str, Any], columns: dict[str, Any]) -> None:
+    columns["mean_loss"] = np.where(np.isnan(columns["mean_loss"]), np.nan, np.inf).astype(np.float32)
+
+
 LEARNING_FORGED: list[tuple[Change, str]] = [
     (plus("model_bytes", 8, 0), "reading"),
     (plus("model_bytes", 2_000_000, 0), "lines"),
     (lost, "reading"),
+    (infinite, "reading"),
     (says(aggregated_parameters=10**9), "lines"),
     (says(evaluated_examples=10**6), "lines"),
 ]

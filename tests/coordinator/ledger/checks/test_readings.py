@@ -66,10 +66,23 @@ def test_without_failed_requests_waste_is_none_of_theirs() -> None:
     assert found(usage) == []
 
 
+def test_other_waste_is_none_of_the_requests_and_adds_up_with_theirs() -> None:
+    usage = copy.deepcopy(SOUND)
+    usage["lines"].append(line("waste", 300_000))
+    assert "took 4000000 uJ, its lines of their work are 4300000 uJ" in found(usage)[0]
+    assert found({**usage, "other_waste_uj": 300_000}) == []
+    assert "took 4299999 uJ" in found({**usage, "other_waste_uj": 299_999})[0]
+    answered = {**usage, "requests": [{**ONE, "prefill_uj": 2_500_000}], "other_waste_uj": 800_000}
+    assert found(answered) == []
+    less = copy.deepcopy(SOUND)
+    less["requests"] = [{**ONE, "prefill_uj": 2_000_005}, DEAD]
+    assert found({**less, "other_waste_uj": -5}) == ["its other waste is -5 uJ; allowed is >= 0"]
+
+
 @pytest.mark.parametrize(
     ("place", "change", "message"),
     [
-        (0, {"prefill_uj": 1_999_999}, "its requests took 3999999 uJ"),
+        (0, {"prefill_uj": 1_999_999}, "its requests and other waste took 3999999 uJ"),
         (1, {"decode_uj": 5, "waste_uj": 999_995}, "a request that failed has useful joules"),
         (0, {"waste_uj": 5, "decode_uj": 999_995}, "answered has wasted joules"),
         (0, {"tokens_out": 12}, "its services"),

@@ -44,3 +44,20 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file(weights() | {"weight_0": np.zeros((4, 5), dtype=np.float32)}, file)
     with pytest.raises(DataError, match="train again"):
         Network.read(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "sentence"),
+    [
+        ("weight_1", np.zeros(4, dtype=np.float32), r"a weight is \(out, in\)"),
+        ("bias_1", np.zeros(1, dtype=np.float32), r"its bias \(out,\)"),
+        ("weight_2", np.full((ACTIONS, 4), np.nan, dtype=np.float32), "not finite"),
+    ],
+)
+def test_weights_that_are_no_layers_are_refused(
+    tmp_path: Path, name: str, array: np.ndarray, sentence: str
+) -> None:
+    file = tmp_path / "w.safetensors"
+    save_file(weights() | {name: array}, file)
+    with pytest.raises(DataError, match=sentence):
+        Network.read(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import statistics
 import time
 from pathlib import Path
 
@@ -24,9 +25,11 @@ def wave(folder: Path) -> str:
     return f"recording:{path},repeat"
 
 
+@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("rate_hz", [1000.0, 20.0])
 def test_the_interval_covers_the_mean_of_a_wave(tmp_path: Path, rate_hz: float) -> None:
-    """At 20 Hz every read at equal distances would see the same phase."""
+    """At 20 Hz every read at equal distances would see the same phase. Of its random moments one window in 400 lies
+    beyond 1.5 half widths, and none in ten thousand beyond 2.5."""
     sampler = Sampler(wave(tmp_path), LIMITS, rate_hz)
     begin = sampler.edge()
     time.sleep(2.0)
@@ -35,7 +38,8 @@ def test_the_interval_covers_the_mean_of_a_wave(tmp_path: Path, rate_hz: float) 
     first, second = sampler.window(begin, middle), sampler.window(middle, sampler.edge())
     for reading in (first, second):
         truth_uj = 3.4e-3 * reading.duration_ns
-        assert abs(reading.energy_uj - truth_uj) <= 1.5 * reading.half_width_uj < truth_uj
+        assert abs(reading.energy_uj - truth_uj) <= 2.5 * reading.half_width_uj
+        assert 1.5 * reading.half_width_uj < truth_uj
         assert reading.kind is MeterKind.POWER
     assert begin.at_ns + first.duration_ns == middle.at_ns
     sampler.stop()
@@ -43,25 +47,30 @@ def test_the_interval_covers_the_mean_of_a_wave(tmp_path: Path, rate_hz: float) 
 
 def test_a_slow_sensor_is_read_at_the_edges(tmp_path: Path) -> None:
     sampler = Sampler(wave(tmp_path), LIMITS, rate_hz=1.0)
-    begun = time.monotonic()
-    begin = sampler.edge()
-    time.sleep(0.05)
-    reading = sampler.window(begin, sampler.edge())
-    assert time.monotonic() - begun < 0.9  # not the next second's read
-    assert reading.rate_hz > 1.0
+    took_s, rates_hz = [], []
+    for _ in range(9):  # some of them may come late on a busy machine
+        begun = time.monotonic()
+        begin = sampler.edge()
+        time.sleep(0.05)
+        reading = sampler.window(begin, sampler.edge())
+        took_s.append(time.monotonic() - begun)
+        rates_hz.append(reading.rate_hz)
+    assert statistics.median(took_s) < 0.5  # not the next second's reads
+    assert statistics.median(rates_hz) > 1.0
     sampler.stop()
 
 
-def test_samples_that_no_board_draws_are_a_gap(tmp_path: Path) -> None:
+def test_samples_that_no_board_draws_are_a_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Milliwatts taken for microwatts, and a sensor wired in reverse, from the first window on."""
     folder = tmp_path / "hwmon0"
     folder.mkdir()
+    monkeypatch.setattr("edge_node.meters.sampling.sampler.REFUSED_S", 0.3)
     replaced(folder / "power1_input", 4_000_000_000)
-    with pytest.raises(MeterError, match="4000 W is more than 50 W"):
-        Sampler(f"hwmon:{folder}", LIMITS, start_s=0.5)
+    with pytest.raises(MeterError, match=r"in 0\.3 s; .*4000 W is more than 50 W"):
+        Sampler(f"hwmon:{folder}", LIMITS)
     replaced(folder / "power1_input", -4_000_000)
     with pytest.raises(MeterError, match="in reverse"):
-        Sampler(f"hwmon:{folder}", LIMITS, start_s=0.5)
+        Sampler(f"hwmon:{folder}", LIMITS)
 
 
 def test_a_sensor_that_disappears_is_missing_and_comes_back(tmp_path: Path) -> None:
@@ -87,6 +96,7 @@ def test_a_process_that_ends_leaves_the_window_missing(tmp_path: Path) -> None:
     sampler = Sampler(wave(tmp_path), LIMITS)
     begin = sampler.edge()
     os.kill(sampler.pid, signal.SIGKILL)
+    sampler._process.wait(60)
     with pytest.raises(MeterError, match=r"its process ended \(-9\)"):
         sampler.window(begin, sampler.edge())
     sampler.stop()

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from edge_node.meters.sources import http
 from edge_node.meters.sources.http import Plug, number, step
 from edge_node.meters.sources.source import SourceError
 
@@ -33,7 +34,8 @@ class PlugServer(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def plug() -> Iterator[PlugServer]:
+def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlugServer]:
+    monkeypatch.setattr(http, "TIMEOUT_S", 60.0)  # client and server are one process, which may stand still
     server = PlugServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server

@@ -41,7 +41,7 @@ def device() -> Iterator[Device]:
 
 
 def test_an_answer_in_parts_is_whole(device: Device) -> None:
-    line = Line(device.path, timeout_s=5.0)
+    line = Line(device.path, timeout_s=60.0)
     device.answers(2, b"ab", b"cdef")
     assert line.ask(b"??", 6) == b"abcdef"
     line.close()
@@ -54,7 +54,7 @@ def test_what_is_left_of_a_late_answer_is_dropped(device: Device) -> None:
     os.read(device.master, 9)
     device.answers(1, b"new")
     os.write(device.master, b"old")
-    late = Line(device.path, timeout_s=5.0)
+    late = Line(device.path, timeout_s=60.0)
     late.ask(b"?", 3)
     late.close()
 

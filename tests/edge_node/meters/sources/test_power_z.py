@@ -19,7 +19,7 @@ def report(voltage_uv: int, current_ua: int, kind: int = 0x41) -> bytes:
 
 def test_microvolt_times_microampere(device: Device) -> None:  # noqa: F811
     """5.01 V times 0.7 A are 3.507 W; against the direction of the arrow it is negative."""
-    meter = PowerZ(device.path, timeout_s=5.0)
+    meter = PowerZ(device.path, timeout_s=60.0)
     device.answers(len(ASK), report(5_010_000, 700_000))
     assert meter.read() == 3_507_000
     device.answers(len(ASK), report(5_010_000, -700_000))
@@ -28,7 +28,7 @@ def test_microvolt_times_microampere(device: Device) -> None:  # noqa: F811
 
 
 def test_another_answer_than_measurements_is_refused(device: Device) -> None:  # noqa: F811
-    meter = PowerZ(device.path, timeout_s=5.0)
+    meter = PowerZ(device.path, timeout_s=60.0)
     device.answers(len(ASK), report(1, 1, kind=0x05))
     with pytest.raises(SourceError, match="type 0x5"):
         meter.read()

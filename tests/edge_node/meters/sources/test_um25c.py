@@ -20,7 +20,7 @@ def answer(power_mw: int, begin: bytes = b"\x09\x63", end: bytes = b"\xff\xf1") 
 
 
 def test_power_is_read_in_milliwatt(device: Device) -> None:  # noqa: F811
-    meter = Um25c(device.path, timeout_s=5.0)
+    meter = Um25c(device.path, timeout_s=60.0)
     device.answers(len(ASK), answer(3718)[:60], answer(3718)[60:])
     assert meter.read() == 3_718_000
     device.answers(len(ASK), answer(70_000, b"\x0d\x4c", b"\x80\x68"))
@@ -29,7 +29,7 @@ def test_power_is_read_in_milliwatt(device: Device) -> None:  # noqa: F811
 
 
 def test_an_answer_of_another_device_is_refused(device: Device) -> None:  # noqa: F811
-    meter = Um25c(device.path, timeout_s=5.0)
+    meter = Um25c(device.path, timeout_s=60.0)
     device.answers(len(ASK), answer(3718, begin=b"\x01\x02"))
     with pytest.raises(SourceError, match="begins with 0102"):
         meter.read()

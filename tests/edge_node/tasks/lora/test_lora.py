@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from edge_node.tasks.steps import StepOptions
 from protos.messages.terms import Stage
 from tests.language_model import fetched_model
 
-transformers = pytest.importorskip("transformers", reason="needs the extra lora")
-pytest.importorskip("peft", reason="needs the extra lora")
+# Found, not imported: every worker collects this module, and peft takes seconds.
+pytestmark = pytest.mark.skipif(
+    not all(map(find_spec, ("transformers", "peft"))), reason="needs the extra lora"
+)
 
 TOKENS = 12
 
@@ -34,6 +37,8 @@ TOKENS = 12
 @pytest.fixture
 def small() -> Any:
     """Two layers with grouped heads, as SmolLM2 has."""
+    import transformers
+
     config = transformers.LlamaConfig(
         vocab_size=50,
         hidden_size=32,

@@ -71,7 +71,14 @@ def test_a_process_is_started_once_and_ended_by_its_record(recorded: Recorded) -
 
 
 def test_one_that_does_not_listen_is_killed(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "END_S", 0.2)
+    send = signal.pidfd_send_signal
+
+    def sent(handle: int, word: signal.Signals) -> None:
+        # It is asked for a moment; one that is killed ends when the machine has time for it.
+        monkeypatch.setattr(process, "END_S", 0.2 if word == signal.SIGTERM else 120.0)
+        send(handle, word)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", sent)
     pid = recorded.start(STUBBORN)
     assert recorded.stop() is True
     assert started_at(pid) is None
@@ -81,6 +88,20 @@ def test_one_that_ends_at_once_is_not_waited_for(recorded: Recorded) -> None:
     pid = recorded.start([sys.executable, "-c", "raise SystemExit('no certificate')"])
     assert (recorded.pid(), started_at(pid)) == (None, None)
     assert recorded.last_line() == "no certificate"
+
+
+def test_one_that_ended_before_it_was_recorded_does_not_live(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(pid: int) -> str | None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return started_at(pid)
+
+    monkeypatch.setattr(process, "started_at", late)
+    pid = recorded.start([sys.executable, "-c", "raise SystemExit('no certificate')"])
+    monkeypatch.undo()
+    assert (recorded.pid(), started_at(pid)) == (None, None)
+    assert recorded.stop() is False
 
 
 def test_another_process_of_the_same_number_is_left_alone(recorded: Recorded, tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def test_figures_are_written_as_people_write_them() -> None:
     exact = ClaimFigure("parameters", ours=203_530, at_least=203_530, at_most=203_530)
     assert exact.ours_text == "203\u202f530"
     assert exact.wanted_text.startswith("exactly")
+    tiny = ClaimFigure("relative difference", ours=3.5e-10, at_most=1e-6)
+    assert (tiny.ours_text, tiny.wanted_text) == ("3.50e\u221210", "at most 1e\u22126"), (
+        "small is not nothing"
+    )
+    assert ClaimFigure("sum", ours=2e-15).ours_text == "0"
     assert ClaimFigure("rows").ours_text == "not computed"
     assert replace(GROWTH, low=None).interval_text == "\u2212∞ to ×\u202f1.90"
     assert ClaimFigure.from_dict(GROWTH.as_dict()) == GROWTH

@@ -23,6 +23,7 @@ from experiments.report.qoais.indicator import Dimension
 from experiments.report.qoais.performance import _training_time
 from experiments.report.qoais.report import qoais_of
 from tests.experiments.report.by_hand import make_run
+from tests.scenarios import learning_scenario
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +217,19 @@ def test_times_on_the_wall_clock_are_as_boards_measured_them() -> None:
     rates = np.array([2 * 9000 * 8 / 10_800.0, 2 * 9000 * 8 / 7200.0])  # a slot without time has no rate
     assert found["jitter of the throughput used"].value == pytest.approx(rates.std())
     assert {found[name].status.value for name in ("development time", "throughput used")} == {"measured"}
+
+
+def test_nodes_with_columns_have_no_shares_that_could_be_judged(tmp_path: Path) -> None:
+    """They have all examples: three times the training set is no share of it, and their digests are of columns."""
+    made = tmp_path / "run"
+    path = tmp_path / "vertical.toml"
+    path.write_text(
+        learning_scenario("", fleet='kind = "inprocess"', nodes=3, tables='[training]\nkind = "vertical"')
+    )
+    assert invoke(["run", str(path), "-o", str(made), "--no-report"]) == 0
+    found = qoais_of(made)
+    entries = {one["name"]: one for one in found["qoais"]["local"]["indicators"]}
+    for name in ("shares whose digest holds", "training examples held", "class entropy", "drift"):
+        assert entries[name]["value"] is None, name
+        assert "columns of the same examples" in entries[name]["note"]
+    assert 0 <= entries["recall of the worst class"]["value"] <= 1

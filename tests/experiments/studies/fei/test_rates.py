@@ -101,3 +101,19 @@ def test_every_model_ships_three_rates_or_more() -> None:
         known = shipped.find(cell)
         assert known is not None
         assert known["reached"]
+
+
+def test_rows_at_the_own_rate_are_of_the_size_of_the_other_rates() -> None:
+    def rows(name: str, basis: str, rounds: int) -> dict[Row, Outcome]:
+        return {
+            Row(name, REFERENCE_BATCHES, REFERENCE_SERVERS, n): seen(n, rounds, basis)[1] for n in SERVERS
+        }
+
+    table = {**rows("MLP", "measured", 3), **rows("LSTM", "measured", 5)}
+    small = {**rows("MLP", "scaled: a tenth", 4), **rows("LSTM", "scaled: a tenth", 9)}
+    found = rates.own(table, small)
+    for name, rounds in (("MLP", 3), ("LSTM", 9)):
+        one = found[name, BY_NAME[name].learning_rate]
+        assert [each.training.rounds for each in one.values()] == [rounds] * len(SERVERS)
+    without = rates.own(table, {})["LSTM", BY_NAME["LSTM"].learning_rate]
+    assert {each.training.rounds for each in without.values()} == {5}

@@ -27,6 +27,7 @@ def documented() -> set[str]:
 
 def test_one_day_from_cells_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "POLICIES", ("grid", "local", "deta"))
+    monkeypatch.setattr(ranking, "DRAWS", 50)
     for name in DATASETS:
         if status_of(dataset(name)).state is not DatasetState.PRESENT:
             pytest.skip(f"{name} is not in the data folder")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from carbon_data.files.datasets import DatasetState, dataset, status_of
 from coordinator.policies.learned.network import RECORD, WEIGHTS
 from coordinator.policies.learned.policy import SHIPPED
+from coordinator.policies.learned.record import DIGEST, digest_of, record_of
 from experiments.studies.learned.choose import choose
 from experiments.studies.learned.worlds import SOURCE
 
@@ -27,8 +27,9 @@ def test_weights_that_gain_no_more_do_not_ship(change: float, gain: str, tmp_pat
     for name in ("weight_2", "bias_2"):
         weights[name] = (change * weights[name]).astype(np.float32)
     save_file(weights, tmp_path / WEIGHTS)
-    shutil.copy(SHIPPED.with_name(RECORD), tmp_path / RECORD)
+    record = record_of(SHIPPED) | {DIGEST: digest_of(tmp_path / WEIGHTS)}
+    (tmp_path / RECORD).write_text(json.dumps(record), encoding="utf-8")
     found = choose(tmp_path, worlds=1)
     assert not found["ships"]
     assert (found["reduction_fraction"] == found["before_fraction"]) == (gain == "the same")
-    assert json.loads((tmp_path / RECORD).read_text(encoding="utf-8"))["chosen"] == found
+    assert record_of(tmp_path / WEIGHTS) == record | {"chosen": found}

@@ -10,13 +10,15 @@ import pytest
 
 from coordinator.policies.learned.network import Network
 from coordinator.policies.learned.observation import FLEET, OBSERVED, OWN
+from experiments.studies.forecasts.shares import Share, share
 from experiments.studies.learned import figures
-from experiments.studies.learned.cells import POLICIES, WorldCell
 from experiments.studies.learned.checks import judge
 from experiments.studies.learned.page import page_of
-from experiments.studies.learned.study import training_record
-from experiments.studies.learned.tables import difference, policies_of, worlds_of
+from experiments.studies.learned.spread import by_training, spread_of, trainings_of
+from experiments.studies.learned.tables import difference, of_deta, over, policies_of
+from experiments.studies.learned.trainings import trainings
 from experiments.studies.learned.worlds import CHOOSING, TOGETHER, TRAINING, UNSEEN, side_by_side, world
+from tests.experiments.studies.learned.by_hand import found_by_hand
 
 
 def test_no_zone_and_no_day_is_in_both_parts() -> None:
@@ -50,7 +52,7 @@ def test_a_world_is_drawn_by_its_number() -> None:
 
 
 def test_the_record_that_ships_says_how_the_weights_came_about() -> None:
-    record = training_record()
+    record = trainings()[0].record
     assert record["zones"] == list(TRAINING.zones)
     days = {day.date().isoformat() for day in TRAINING.days}
     assert set(record["days"]) <= days
@@ -59,25 +61,9 @@ def test_the_record_that_ships_says_how_the_weights_came_about() -> None:
     assert {"seed", "date", "versions", "settings", "command"} <= record.keys()
 
 
-def found_by_hand() -> pd.DataFrame:
-    """Two unseen worlds of 6 nodes, one of 12, one of training; grams of LOCAL 100, of the optimum 50."""
-    cells = [
-        WorldCell("unseen", 0, 6),
-        WorldCell("unseen", 1, 6),
-        WorldCell("unseen", 0, 12),
-        WorldCell("training", 0, 6),
-    ]
-    grams = [(60.0, 50.0, 70.0), (70.0, 50.0, 90.0), (60.0, 50.0, 80.0), (60.0, 50.0, 75.0)]
-    results = [
-        {
-            "emissions_g": dict(zip(POLICIES, (100.0, *each), strict=True)),
-            "bound_g": 50.0,
-            "zones": ["FR"],
-            "day": "2022-01-02",
-        }
-        for each in grams
-    ]
-    return worlds_of(cells, results)
+def alone_of(worlds: pd.DataFrame) -> pd.DataFrame:
+    """The training that ships and no other."""
+    return trainings_of(by_training(worlds, trainings()[:1], [], []), trainings()[:1])
 
 
 def test_policies_are_means_over_worlds() -> None:
@@ -92,12 +78,47 @@ def test_policies_are_means_over_worlds() -> None:
     assert own["reduction_high"] == pytest.approx(0.2 + 12.706 * 0.1, rel=1e-4)
     mean, low, high = difference(worlds, "rl", "auction", "unseen", 6)
     assert mean == pytest.approx(-0.15)
+    assert low is not None
+    assert high is not None
     assert low < mean < high
+
+
+def test_shares_of_detas_gain_have_intervals_over_worlds() -> None:
+    worlds = found_by_hand()
+    own = of_deta(worlds, "rl", "unseen", 6)
+    # Gains 30 and 10 of DETA's 50 each: the residuals are 10 and -10.
+    assert (own.value, own.days) == (pytest.approx(0.4), 2)
+    assert own.high == pytest.approx(0.4 + 12.706 * 0.2, rel=1e-4)
+    row = next(
+        r for r in policies_of(worlds).to_dict("records") if (r["part"], r["policy"]) == ("training", "rl")
+    )
+    assert row["of_deta_fraction"] == pytest.approx(0.5)
+    assert np.isnan([row["of_deta_low"], row["of_deta_high"], row["regret_low"]]).all()
+
+
+def test_a_share_over_another_covers_the_truth_as_often_as_its_interval_says() -> None:
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(2000):
+        found = over(
+            share(rng.normal(0.8, 0.05, 12), np.ones(12)), share(rng.normal(0.9, 0.02, 4), np.ones(4))
+        )
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.8 / 0.9 <= found.high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_a_share_over_another_without_spread_or_interval() -> None:
+    sure, alone = Share(0.5, 0.5, 0.5, 3), Share(0.5, None, None, 1)
+    assert over(sure, sure) == Share(1.0, 1.0, 1.0, 3)
+    assert over(sure, alone) == Share(1.0, None, None, 1)
 
 
 def test_checks_say_what_is_not_met() -> None:
     worlds = found_by_hand()
-    found = {name: one["verdict"] for name, one in judge(worlds, policies_of(worlds), 6, 12).items()}
+    alone = alone_of(worlds)
+    found = {name: one["verdict"] for name, one in judge(worlds, policies_of(worlds), alone, 6, 12).items()}
     assert found == {
         "better-than-local": "not met",
         "never-worse": "met",
@@ -106,18 +127,22 @@ def test_checks_say_what_is_not_met() -> None:
         "better-than-deta": "not met",
         "generalises": "not met",
         "more-nodes": "not met",
+        "each-training": "not met",
     }
 
 
 def test_the_page_shows_figures_checks_and_the_training() -> None:
-    worlds, record = found_by_hand(), training_record()
-    policies = policies_of(worlds)
+    worlds, record = found_by_hand(), trainings()[0].record
+    policies, alone = policies_of(worlds), alone_of(worlds)
     drawings = [figures.by_world(worlds[worlds["nodes"] == 6]), figures.curve(pd.DataFrame(record["curve"]))]
     shown = [(each, each.svg()) for each in drawings]
-    page = page_of({"checks": judge(worlds, policies, 6, 12)}, policies, shown, record)
+    checks = judge(worlds, policies, alone, 6, 12)
+    page = page_of({"checks": checks}, policies, (alone, spread_of(alone)), shown, record)
     assert "What a learned policy is worth" in page
     assert "Worlds that the training never saw" in page
-    assert "20.0% (-107.1 to 147.1)" in page
+    assert "seed 0 (ships)" in page
+    assert "20.0 % (-107.1 to 147.1)" in page
+    assert "<td>50.0 %</td>" in page
 
 
 def test_the_trained_network_is_the_one_that_decides(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,11 +19,12 @@ from coordinator.market.fleet import Fleet
 from coordinator.policies.local import Local, rule_decision
 from coordinator.simulator.simulate import Information, simulate
 from experiments.studies.stations.cells import StationCell, policy_of, refuse_broken
+from experiments.studies.stations.checks import judge
 from experiments.studies.stations.covered import Covered
 from experiments.studies.stations.network import Network, hexagons
 from experiments.studies.stations.plan import SWEPT, Extent
 from experiments.studies.stations.policies import Threshold
-from experiments.studies.stations.study import reproduce_base_stations
+from experiments.studies.stations.study import over_always_on, reproduce_base_stations
 from experiments.studies.stations.world import day, network_of, traffic, world_of
 from experiments.studies.stations.world import settings as station_settings
 
@@ -171,6 +173,54 @@ def test_a_policy_of_your_own_takes_its_place_by_name() -> None:
     policy, information = policy_of("coordinator.policies.local:Local", station_settings())
     assert policy.name == "local"
     assert information.horizon == 3
+
+
+def days_of(grams: dict[str, tuple[float, ...]]) -> pd.DataFrame:
+    """A row for each policy and day, all alike but for grams."""
+    same = {
+        "energy_j": 1.0,
+        "offered_units": 10,
+        "carried_units": 10,
+        "blocked_units": 0,
+        "asleep_fraction": 0.5,
+    }
+    return pd.DataFrame(
+        [
+            {"policy": policy, "month": 3, "seed": seed, "emissions_g": value} | same
+            for policy, values in grams.items()
+            for seed, value in enumerate(values)
+        ]
+    )
+
+
+def test_policies_are_compared_over_the_same_days() -> None:
+    days = days_of(
+        {
+            "always-on": (100.0, 200.0, 300.0),
+            "threshold": (80.0, 160.0, 240.0),
+            "deta": (60.0, 121.0, 179.0),
+            "learned": (59.0, 122.0, 178.0),
+        }
+    )
+    found = judge(over_always_on(days, ["policy"]), days, days)
+    assert {name: one["verdict"] for name, one in found.items()} == {
+        "conserved": "met",
+        "saves": "met",
+        "blocks-no-more": "met",
+        "deta-first": "met",
+        "learned-threshold": "met",
+        "learned-deta": "not met",
+    }
+    # Fewer grams in the sum (359 against 360), but not by more than days differ.
+    assert "0.3 % of DETA's grams less" in found["learned-deta"]["ours"]
+    assert found["learned-deta"]["ours"].endswith("cannot be told apart")
+    assert found["saves"]["figure"]["ours"] == pytest.approx(0.2)
+
+
+def test_a_policy_that_emits_more_than_always_on_on_one_day_is_found() -> None:
+    days = days_of({"always-on": (100.0, 200.0), "threshold": (101.0, 100.0)})
+    found = judge(over_always_on(days, ["policy"]), days, days)
+    assert found["saves"]["verdict"] == "not met"
 
 
 def documented() -> set[str]:

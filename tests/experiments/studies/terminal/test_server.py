@@ -35,7 +35,7 @@ def test_a_server_ends_when_the_terminal_goes_away(options: Options) -> None:
     worker = threading.Thread(target=run)
     worker.start()
     here.close()
-    worker.join(10)
+    worker.join(120)
     there.close()
     assert ended
     assert "ended" in str(ended[0])

@@ -82,3 +82,11 @@ def test_verdicts_follow_the_table(users: pd.DataFrame) -> None:
     worse.loc[worse["way"] == INFORMED, "late_fraction"] = 1.0
     worse.loc[worse["way"] == ALONE, "late_fraction"] = 0.0
     assert judge(worse)["users"]["verdict"] == "not met"
+
+
+def test_bytes_up_are_those_of_what_users_run(users: pd.DataFrame) -> None:
+    sent = users.groupby("way")["up_bytes"]
+    assert sent.get_group(ALL_LOCAL).eq(0.0).all()
+    assert sent.get_group("all full").eq(2319.0).all()
+    assert sent.get_group("all partial").eq(300.0).all()
+    assert "bytes up instead of" in judge(users)["users"]["ours"]

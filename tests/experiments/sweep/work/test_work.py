@@ -36,6 +36,12 @@ def test_a_scenario_that_cannot_be_run_is_refused() -> None:
     assert compute.answer(Job(0, TEXT, only_check=True)) == Answer(0)
 
 
+def test_a_policy_without_users_to_follow_is_refused() -> None:
+    text = TEXT.replace('policy = "local"', 'policy = "follow-cheaper"')
+    found = compute.answer(Job(0, text, only_check=True))
+    assert "policy follow-cheaper follows users with conversations, and there are none" in found.refused
+
+
 @pytest.mark.parametrize(
     ("error", "field", "said"),
     [

@@ -11,7 +11,7 @@ from edge_node.language.model_file import ModelFile, model_file
 from experiments.studies.tokens.measured import batches, files, handed_over, lengths, perplexity, summary
 from experiments.studies.tokens.measured.batches import CostsCell
 from experiments.studies.tokens.measured.handed_over import HandOverCell
-from experiments.studies.tokens.measured.lengths import LengthsCell
+from experiments.studies.tokens.measured.lengths import REQUEST_IN, REQUEST_OUT, LengthsCell
 from experiments.studies.tokens.measured.perplexity import PerplexityCell
 from tests.experiments.studies.tokens.made_up import COSTS, result_of
 from tests.language_model import fetched_model
@@ -40,7 +40,9 @@ def test_lengths_are_read_and_written_by_every_kind(tmp_path: Path) -> None:
     }
     assert all(row["j_per_token"] > 0 for row in found["rows"])
     assert {one["kind"] for one in found["requests"]} == set(files.ALL)
-    assert all(one["bits"] > 0 and one["energy_j"] > 0 for one in found["requests"])
+    # Of English, more than a letter a token: of the prompt's 128 tokens and of the answer's 64.
+    assert all(one["bits"] > 8 * 2 * (REQUEST_IN + REQUEST_OUT) for one in found["requests"])
+    assert all(one["energy_j"] > 0 for one in found["requests"])
 
 
 @pytest.mark.processes

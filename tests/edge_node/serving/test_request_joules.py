@@ -1,4 +1,4 @@
-"""Requests to a language model in a slot: their times, and their joules out of the slot's lines."""
+"""Requests to a language model in a slot: their joules out of the slot's lines."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from edge_node.serving import asked as module
-from edge_node.serving.asked import Asked, served, timed
-from edge_node.serving.tally import Service
-from edge_node.workload import RequestUse
+from edge_node.serving import request_joules as module
+from edge_node.serving.request_joules import served
+from edge_node.serving.request_times import TimedUse
+from edge_node.workload import Aside, RequestUse
 from protos.messages.slot import EnergyLine
 from protos.messages.terms import Component, Stage
 
@@ -27,12 +27,12 @@ def lines(compute: int, static: int, waste: int) -> list[EnergyLine]:
     ]
 
 
-def asked(*uses: RequestUse) -> list[Asked]:
-    return [Asked("n0", 4, place, use, 3.0, 1.0, 0.5) for place, use in enumerate(uses)]
+def asked(*uses: RequestUse) -> list[TimedUse]:
+    return [TimedUse("n0", 4, place, use, 3.0, 1.0, 0.5) for place, use in enumerate(uses)]
 
 
 def test_requests_share_the_lines_to_the_microjoule_by_their_own_readings() -> None:
-    found = served(asked(USE, replace(USE, compute_j=1.0)), lines(1_000_001, 400_000, 0))
+    found, _ = served(asked(USE, replace(USE, compute_j=1.0)), lines(1_000_001, 400_000, 0))
     assert sum(one.prefill_uj + one.decode_uj + one.waste_uj for one in found) == 1_400_001
     assert found[0].prefill_uj + found[0].decode_uj == pytest.approx(666_667 + 200_000, abs=1)
     assert found[0].prefill_uj == pytest.approx(0.25 * 866_667, abs=1)
@@ -41,38 +41,50 @@ def test_requests_share_the_lines_to_the_microjoule_by_their_own_readings() -> N
 
 
 def test_what_failed_is_waste_and_nothing_else() -> None:
-    found = served(asked(USE, FAILED), lines(1_000_000, 400_000, 50_000))
+    found, _ = served(asked(USE, FAILED), lines(1_000_000, 400_000, 50_000))
     assert (found[0].waste_uj, found[1].waste_uj) == (0, 250_000)
     assert found[1].prefill_uj == found[1].decode_uj == 0
     assert (found[1].failed, found[1].first_token_s) == ("it died", None)
 
 
+def test_waste_is_of_those_that_failed_and_of_what_was_done_aside_for_the_others() -> None:
+    """A comparison of 3 J beside an answer, a request that failed after 2 J, and 1 J of an attempt before."""
+    compared = replace(USE, aside=(Aside(2.0, 1.0), Aside(1.0, 2.0)))
+    failed = replace(FAILED, aside=(Aside(0.5, 1.0),))
+    (one, dead), other = served(asked(compared, failed), lines(2_000_000, 0, 6_000_000))
+    assert (one.waste_uj, dead.waste_uj, other) == (0, 3_000_000, 3_000_000)
+    assert one.prefill_uj + one.decode_uj == 2_000_000
+    (one, dead), other = served(
+        asked(compared, replace(failed, compute_j=None)), lines(2_000_000, 0, 4_500_000)
+    )
+    assert (one.waste_uj, dead.waste_uj, other) == (0, 1_500_000, 3_000_000)  # by seconds: 3 to 1.5
+
+
+def test_waste_that_no_request_took_is_none_of_theirs() -> None:
+    (one,), other = served(asked(USE), lines(1_000_000, 0, 50_000))
+    assert (one.waste_uj, other) == (0, 50_000)
+    refused = replace(FAILED, compute_j=0.0, seconds=0.0)
+    found, other = served(asked(USE, refused), lines(1_000_000, 0, 50_000))
+    assert ([each.waste_uj for each in found], other) == ([0, 0], 50_000)
+
+
 def test_where_all_failed_every_joule_is_waste() -> None:
-    (one,) = served(asked(FAILED), lines(10, 400_000, 50_000))
-    assert one.waste_uj == 450_010
+    (one,), other = served(asked(FAILED), lines(10, 400_000, 50_000))
+    assert (one.waste_uj, other) == (450_010, 0)
 
 
 def test_without_a_reading_of_each_they_share_by_seconds() -> None:
-    found = served(asked(replace(USE, compute_j=None, seconds=3.0), USE), lines(1_000_000, 0, 0))
+    found, _ = served(asked(replace(USE, compute_j=None, seconds=3.0), USE), lines(1_000_000, 0, 0))
     assert [one.prefill_uj + one.decode_uj for one in found] == [750_000, 250_000]
 
 
 def test_answers_of_turns_are_told_as_far_as_a_reading_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 20)
+    monkeypatch.setattr(module, "MOST_ANSWER_BYTES", 4)
     uses = [replace(USE, answer=answer, answer_bytes=9) for answer in ((1, 2), (3, 4, 5), (6, 7), ())]
-    found = served(asked(*uses), lines(10, 0, 0))
+    found, _ = served(asked(*uses), lines(10, 0, 0))
     assert [one.answer for one in found] == [(1, 2), (), (6, 7), ()]
     assert [one.answer_bytes for one in found] == [9, 0, 9, 9]
 
 
 def test_no_requests_no_records() -> None:
-    assert served([], lines(1, 2, 3)) == ()
-
-
-def test_requests_of_a_batch_are_answered_one_after_the_other() -> None:
-    services = [Service(0.25, 0.75), Service(0.5, 1.5)]
-    one, two = timed([USE, USE], services, [0.25, 0.5], [10.0, 11.0], 20.0)
-    # The batch began at 17.0; the second request at 18.0.
-    assert one == pytest.approx((8.0, 7.25, 0.1875))
-    assert two == pytest.approx((9.0, 7.5, 0.375))
-    assert timed([replace(USE, tokens_out=1)], services[:1], [0.25], [0.0], 1.0)[0][2] is None
+    assert served([], lines(1, 2, 3)) == ((), None)
