@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,25 @@ from flwr.simulation.run_simulation import _run_simulation
 from flwr.supercore.constant import NOOP_FEDERATION_ID
 from flwr.supercore.run import Run
 from flwr.supercore.telemetry import EventType
+from flwr.superlink.grid import InMemoryGrid
 
 from edge_node.adapters.flower_app import seed_generators
 from edge_node.adapters.flower_private import bind_identity, components_of
 from edge_node.adapters.node_host import process_environment
 
 RUN = 7
+
+
+def wait_for_all(nodes: int) -> None:
+    """The simulation starts the ServerApp before its nodes register: a first round would sample from some of them."""
+    ids = InMemoryGrid.get_node_ids
+
+    def complete(self: InMemoryGrid) -> Any:
+        while len(found := list(ids(self))) < nodes:
+            time.sleep(0.01)
+        return found
+
+    InMemoryGrid.get_node_ids = complete  # type: ignore[method-assign]
 
 
 def simulate(project: Path, nodes: int, config: dict[str, Any], out: Path) -> None:
@@ -41,6 +55,7 @@ def simulate(project: Path, nodes: int, config: dict[str, Any], out: Path) -> No
         return results[-1]
 
     Strategy.start = kept  # type: ignore[method-assign]
+    wait_for_all(nodes)
     bind_identity(RUN)
     run = Run.create_empty(RUN)
     run.primary_task_id, run.federation_id, run.override_config = 1, NOOP_FEDERATION_ID, config
