@@ -43,6 +43,8 @@ class _Gathering:
         self.due: list[tuple[Stream, Heartbeat]] = []
         self.is_closed = False
         self.said = asyncio.create_task(self._say(gather_s))
+        # asyncio logs an error that was not read, as where no node waits any more.
+        self.said.add_done_callback(lambda said: said.cancelled() or said.exception())
 
     async def _say(self, gather_s: float) -> None:
         await asyncio.sleep(gather_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -99,6 +100,27 @@ def test_the_next_stream_takes_what_one_that_has_ended_does_not(over: type[BaseE
 
 def test_where_none_takes_it_all_are_told() -> None:
     assert [type(error) for error in said_together([Said(StreamOver), Said(StreamOver)])] == [StreamOver] * 2
+
+
+def test_nothing_is_logged_where_no_node_waits_for_the_heartbeats_any_more() -> None:
+    """As where the only node of a process has opened another stream meanwhile, and the old one takes nothing."""
+    logged: list[dict[str, Any]] = []
+
+    async def left() -> None:
+        loop, beats = asyncio.get_running_loop(), Beats()
+        loop.set_exception_handler(lambda _, context: logged.append(context))
+        asking = asyncio.create_task(beats.say(HERE, cast(Stream, Said(StreamOver)), beat(0), 0.01))
+        await asyncio.sleep(0)
+        saying = beats._gathering.pop(HERE).said
+        asking.cancel()
+        await asyncio.wait({asking, saying})
+        assert asking.cancelled()
+        del asking, saying
+        gc.collect()
+        await asyncio.sleep(0)
+
+    asyncio.run(left())
+    assert logged == []
 
 
 def test_the_heartbeat_of_a_node_that_hangs_is_missing_and_its_lease_ends(
