@@ -6,6 +6,7 @@ before. Where Ray is quicker, ``ray_reaper`` says so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -33,7 +34,10 @@ class RayletWatch:
 
     def start(self) -> None:
         """Returns at once; without effect where this process started none."""
-        found = [child for child in psutil.Process().children() if child.name() == NAME]
+        found = []
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                found += [child] if child.name() == NAME else []
         if found:
             self._stop = os.pipe()
             self._thread = threading.Thread(

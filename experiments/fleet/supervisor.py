@@ -1,7 +1,8 @@
 """Keeps the coordinator process running: starts it, restarts it when it dies, and stops it at the end.
 
 It comes back on the same port with the same configuration; its ledger gives it a higher epoch, and the nodes'
-streams reconnect by themselves. How often that may happen is limited, and every restart is reported.
+streams reconnect by themselves. The port is kept for it while it is away. How often that may happen is limited, and
+every restart is reported.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -86,6 +89,7 @@ class Supervisor(Managed):
         self._on_restart = on_restart
         self._ahead = ahead
         self._process: subprocess.Popen[str] | Forked | None = None
+        self._kept: socket.socket | None = None
         self._address = ""
         self._ready = threading.Event()
         self._stopping = threading.Event()
@@ -165,6 +169,8 @@ class Supervisor(Managed):
             if not self._stopping.is_set():
                 self._failure = error
         finally:
+            if self._kept is not None:
+                self._kept.close()
             self._ready.set()
 
     def _keep_running(self) -> None:
@@ -220,6 +226,9 @@ class Supervisor(Managed):
     def _launch(self) -> None:
         """Raises _NotStartedError."""
         self._said = ""
+        if self._config.port == 0 and (kept := keep_port(self._config.host)) is not None:
+            self._kept = kept
+            self._config = self._config.model_copy(update={"port": kept.getsockname()[1]})
         self._config_path.write_text(self._config.model_dump_json(indent=1), encoding="utf-8")
         with self._log_path.open("a", encoding="utf-8") as log:
             ahead, self._ahead = self._ahead, None
@@ -281,6 +290,25 @@ class Supervisor(Managed):
     def _last_words(self) -> str:
         lines = self._log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def keep_port(host: str) -> socket.socket | None:
+    """A free port of ``host``, bound and not listening: the kernel gives it to no other program that asks for any free
+    one, and a server may listen there. None where that cannot be had; elsewhere than on Linux the server could not."""
+    if sys.platform != "linux":
+        return None
+    try:
+        family, *_, address = socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM)[0]
+        kept = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        return None
+    try:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(address)
+    except OSError:  # the coordinator says what is wrong with the host
+        kept.close()
+        return None
+    return kept
 
 
 def _describe(exit_code: int) -> str:

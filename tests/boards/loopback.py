@@ -21,9 +21,11 @@ def _started(node_id: str, *arguments: str, **options: Any) -> subprocess.Popen[
 
 
 def free_port() -> int:
-    """One that Linux gives to no connection by itself (those begin at 32,768): it is dialled before it is bound."""
+    """One that Linux gives to no connection by itself (those begin at 32,768): it is dialled before it is bound.
+    Drawn by the system: runs seed Python's own generator, so that two workers would draw the same port."""
+    draw = random.SystemRandom()
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = draw.randrange(20_000, 32_000)
         with socket.socket() as taken, contextlib.suppress(OSError):
             taken.bind(("127.0.0.1", port))
             return port

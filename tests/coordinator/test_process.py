@@ -53,7 +53,7 @@ def _runs(pid: int) -> bool:
     """Whether a process is alive; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second: it went away after the file was opened
         return False
 
 

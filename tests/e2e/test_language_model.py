@@ -4,6 +4,7 @@ after a kill, and on the wall clock."""
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,11 @@ def test_daemons_on_this_machine_serve_too(tmp_path: Path) -> None:
 
 def servers_of(pid: int) -> list[int]:
     """Language servers that a daemon has started."""
-    return [child.pid for child in psutil.Process(pid).children(recursive=True) if MODULE in child.cmdline()]
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended, or is about to: a zombie has no command line
+            found += [child.pid] if MODULE in child.cmdline() else []
+    return found
 
 
 SHARED = """arrivals = "batches"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,13 +14,16 @@ import time
 
 import pytest
 
-from experiments.fleet.supervisor import CoordinatorError, Supervisor
+from experiments.fleet.supervisor import CoordinatorError, Supervisor, keep_port
 
 SERVER = """
-import json, os, socket, sys
+import json, os, socket, sys, time
 config = json.load(open(sys.argv[1]))
 if os.path.exists(config["run_id"] + ".broken"):
     sys.exit("told not to start")
+while os.path.exists(config["run_id"] + ".waits"):
+    open(config["run_id"] + ".there", "w").close()
+    time.sleep(0.01)
 server = socket.socket()
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind((config["host"], config["port"]))
@@ -66,6 +70,37 @@ def test_it_comes_back_on_the_same_port_and_says_so(config, module, tmp_path):
     assert (tmp_path / "coordinator.log").read_text().count("started") == 2
     with pytest.raises(CoordinatorError):
         _ = supervisor.pid
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ports are kept on Linux")
+def test_no_other_program_is_given_its_port_while_it_is_away(config, module, tmp_path):
+    with Supervisor(config, tmp_path, module=module) as supervisor:
+        host, _, port = supervisor.address.rpartition(":")
+        (tmp_path / "run.waits").touch()
+        os.kill(supervisor.pid, signal.SIGKILL)
+        wait_until((tmp_path / "run.there").exists)
+        with socket.socket() as other, pytest.raises(OSError) as refused:
+            other.bind((host, int(port)))
+        assert refused.value.errno == errno.EADDRINUSE
+        with pytest.raises(ConnectionRefusedError):
+            ask_pid(supervisor.address)
+        (tmp_path / "run.waits").unlink()
+        wait_until(lambda: supervisor.restarts)
+        assert ask_pid(supervisor.address) == supervisor.pid
+    with socket.socket() as other:  # given up with the run
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((host, int(port)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "no such host"])
+def test_a_port_is_kept_of_any_host_that_there_is(host):
+    if (kept := keep_port(host)) is None:
+        assert host == "no such host" or sys.platform != "linux"
+        return
+    with kept, socket.socket(kept.family) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(kept.getsockname())
+        server.listen()
 
 
 def has_given_up(supervisor: Supervisor) -> bool:
@@ -117,5 +152,5 @@ def alive(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second: it went away after the file was opened
         return False
