@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,7 @@ from .base import FleetStartError, Managed
 from .isolation import Isolation, require_loopback
 from .ray_prints import logged_prints, replaced
 from .ray_reaper import OVER, TOKEN, UP, VARIABLE
-from .raylet_watch import RayletWatch
+from .raylet_watch import RayletWatch, living_raylet
 from .temporary import BELOW_PARENT, PREFIX
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,11 @@ ANSWER_BYTES = 4 * 2**20
 raylet and the caller 2 ms of CPU time more each time (choice: models of up to a million parameters; Ray's default is
 100 kB)."""
 LOOPBACK = "127.0.0.1"
+UP_S = 180.0
+"""Longest wait for the raylet (choice). Ray itself waits 30 s: on a busy machine its agents import longer, and it waits
+for them."""
+LOOK_S = 0.1
+"""Ray asks without a pause, and takes the processor from what it waits for."""
 
 
 def _keep_address(host: str) -> str:
@@ -60,6 +66,25 @@ def _keep_address(host: str) -> str:
 def _no_api_server(*_: Any, **__: Any) -> tuple[str, None]:
     """In place of ray._private.services.start_api_server: no address, no process."""
     return "", None
+
+
+_get_node = services.get_node
+
+
+def _awaited_node(gcs_address: str, node_id: str) -> dict[str, Any]:
+    """In place of ray._private.services.get_node, which raises RuntimeError until the raylet has registered. Raises
+    OSError, at which Ray does not ask again."""
+    end = time.monotonic() + UP_S
+    while True:
+        try:
+            found: dict[str, Any] = _get_node(gcs_address, node_id)
+            return found
+        except RuntimeError as error:
+            if living_raylet() is None:
+                raise ChildProcessError("its raylet ended while it started") from error
+            if time.monotonic() > end:
+                raise TimeoutError(f"its raylet was not up in {UP_S:.0f} s") from error
+        time.sleep(LOOK_S)
 
 
 @contextlib.contextmanager
@@ -211,7 +236,8 @@ class LocalRay(Managed):
     def _init(self) -> None:
         assert self._folder is not None  # _set_environment made it
         confinement = contextlib.nullcontext() if self.isolation is Isolation.NONE else confined()
-        with confinement, warnings.catch_warnings():
+        patience = replaced([(services, "get_node", _awaited_node)])
+        with confinement, patience, warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(
                 num_cpus=self._processes,

@@ -24,6 +24,16 @@ class FleetLostError(RuntimeError):
     """Ray has ended in the middle of a run."""
 
 
+def living_raylet() -> psutil.Process | None:
+    """The one that this process started last; a start that failed may have left another."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if child.name() == NAME and child.status() != psutil.STATUS_ZOMBIE:
+                found.append((child.create_time(), child))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
 class RayletWatch:
     """Watches the raylet that this process started, from ``start`` to ``stop``."""
 
@@ -34,14 +44,11 @@ class RayletWatch:
 
     def start(self) -> None:
         """Returns at once; without effect where this process started none."""
-        found = []
-        for child in psutil.Process().children():
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-                found += [child] if child.name() == NAME else []
-        if found:
+        found = living_raylet()
+        if found is not None:
             self._stop = os.pipe()
             self._thread = threading.Thread(
-                target=self._watch, args=(found[0], self._stop[0]), name="raylet-watch", daemon=True
+                target=self._watch, args=(found, self._stop[0]), name="raylet-watch", daemon=True
             )
             self._thread.start()
 

@@ -23,10 +23,12 @@ from flwr.supercore.constant import NOOP_FEDERATION_ID
 from flwr.supercore.run import Run
 from flwr.supercore.telemetry import EventType
 from flwr.superlink.grid import InMemoryGrid
+from ray._private import services
 
 from edge_node.adapters.flower_app import seed_generators
 from edge_node.adapters.flower_private import bind_identity, components_of
 from edge_node.adapters.node_host import process_environment
+from experiments.fleet.ray_local import _awaited_node
 
 RUN = 7
 
@@ -56,6 +58,7 @@ def simulate(project: Path, nodes: int, config: dict[str, Any], out: Path) -> No
 
     Strategy.start = kept  # type: ignore[method-assign]
     wait_for_all(nodes)
+    services.get_node = _awaited_node  # Ray waits 30 s for its start, which is too short on a busy machine
     bind_identity(RUN)
     run = Run.create_empty(RUN)
     run.primary_task_id, run.federation_id, run.override_config = 1, NOOP_FEDERATION_ID, config
