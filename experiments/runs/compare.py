@@ -6,7 +6,7 @@ import importlib
 import json
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,6 +194,7 @@ def run_compare(
     with (
         _progress(console, quiet, total=len(specs) * len(scenario.stages.slots())) as progress,
         beside or Beside() as others,
+        ExitStack() as lock,
     ):
         second = others.second
         progress.say("resolving")
@@ -207,10 +208,11 @@ def run_compare(
         failed: dict[str, str] = {}
         stand = standings(folder, specs, resolved) if resumed else {}
         folder.mkdir(parents=True, exist_ok=True)
+        if not resumed:
+            lock.enter_context(new_run_lock(folder))
         ahead = DrawnAhead(second)
         with (
             Regrets(folder, beside=_leaves_time(last)) as regrets,
-            nullcontext() if resumed else new_run_lock(folder),
             _started(scenario, progress, others) as fleet,
         ):
             if draw:
@@ -264,6 +266,7 @@ def run_compare(
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
             (folder / DONE).write_text("", encoding="utf-8")
+        lock.close()  # the comparison is marked: from here on nobody takes it for one that was broken off
         report, study = _report(folder, progress, second, ahead, runs) if draw else (None, None)
     return Finished(folder, report, time.perf_counter() - began, failed, study, resumed)
 

@@ -9,8 +9,8 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,13 +123,21 @@ def execute(
         RunError: it could not come to its end.
     """
     record = RunRecord() if resumed is None else resumed.record
-    begun = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with new_run_lock(folder) if resumed is None else nullcontext():
+        with new_run_lock(folder) if resumed is None else nullcontext(), _marked(folder, record):
             mark_unfinished(folder)
-            begun = True
             return _execute(resolved, folder, fleet, hooks or Hooks(), record, resumed)
+    except OSError as error:  # of the folder or its lock: nothing ran
+        raise RunError(f"{folder}: {describe_failure(error)}") from error
+
+
+@contextmanager
+def _marked(folder: Path, record: RunRecord) -> Iterator[None]:
+    """Mark the run in ``folder`` FAILED where it fails. Inside its lock: without it, who looks before the mark is
+    written would find a run that was broken off and could be resumed."""
+    try:
+        yield
     except FailedRunError as error:
         mark_failed(folder, "; ".join(error.reasons))
         discard(folder)
@@ -140,8 +148,7 @@ def execute(
         raise
     except Exception as error:
         if not isinstance(error, failures()) and machine_fault(error) is None:
-            if begun:  # else the folder may be another run's
-                mark_failed(folder, f"{type(error).__name__}: {error}")
+            mark_failed(folder, f"{type(error).__name__}: {error}")
             raise  # a fault of this program, which needs its traceback
         # Other people's code says its file and line, whatever it met there.
         said = str(error) if isinstance(error, ITS_OWN_FAULT) else describe_failure(error)

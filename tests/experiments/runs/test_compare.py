@@ -14,6 +14,7 @@ from experiments.report import read
 from experiments.report.read import load, load_run
 from experiments.resolve.prepare import open_scenario
 from experiments.run_folder.failed import failure_of
+from experiments.run_folder.lock import is_running
 from experiments.runs import compare, regrets, run
 
 
@@ -48,6 +49,45 @@ def test_a_comparison_of_nothing_but_failed_runs(scenario: Path, capsys: pytest.
         "all runs of the comparison failed, and none can go on: failing_lab.Raising-s0: "
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("policies", ["failing_lab:Raising", "local,failing_lab:Raising"])
+def test_runs_and_their_comparison_hold_their_folders_until_they_are_marked(
+    scenario: Path, monkeypatch, policies: str
+) -> None:
+    folder, seen = scenario.parent / "both", []
+    for module in (run, compare):
+        mark = module.mark_failed
+
+        def marking(where, sentence, mark=mark):
+            seen.append((where.name, is_running(where)))
+            mark(where, sentence)
+
+        monkeypatch.setattr(module, "mark_failed", marking)
+    arguments = ["--policies", policies, "--seeds", "1", "-o", str(folder), "--no-report"]
+    assert invoke(["compare", str(scenario), *arguments]) == 1
+    assert seen == [("failing_lab.Raising-s0", True), ("both", True)]
+    assert not is_running(folder)
+    assert not is_running(folder / "failing_lab.Raising-s0")
+
+
+def test_a_comparison_that_is_done_held_its_folder_while_it_ended(
+    small_scenario: Path, tmp_path: Path, monkeypatch
+) -> None:
+    folder, seen = tmp_path / "one", []
+    finish = regrets.Regrets.finish
+
+    def finishing(self):
+        found = finish(self)
+        seen.append((is_running(folder), (folder / "DONE").exists()))
+        return found
+
+    monkeypatch.setattr(regrets.Regrets, "finish", finishing)
+    arguments = ["--policies", "local", "--seeds", "1", "-o", str(folder), "--no-report"]
+    assert invoke(["compare", str(small_scenario), *arguments]) == 0
+    assert seen == [(True, False)]
+    assert (folder / "DONE").exists()
+    assert not is_running(folder)
 
 
 def test_a_fault_of_the_program_marks_run_and_comparison_and_names_the_run(
