@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,15 @@ def within(requests: Requests, end_s: float) -> Requests:
     """Those that come before ``end_s``."""
     count = int(np.searchsorted(requests.times_s, end_s))
     return Requests(requests.times_s[:count], requests.lengths[:count])
+
+
+def outside(traces: Sequence[Sequence[float]], end_s: float) -> tuple[int, int, str]:
+    """Arrivals from ``end_s`` on, all arrivals, and whose they are, in words; ``traces``: ascending times of every
+    node. Where every node gets the same ones, they are counted once, as they are written."""
+    same = len(traces) > 1 and all(times == traces[0] for times in traces)
+    counted = traces[:1] if same else traces
+    late = sum(len(times) - bisect_left(times, end_s) for times in counted)
+    return late, sum(map(len, counted)), " of each node" if same else ""
 
 
 def _times(path: Path, table: Table) -> NDArray[np.float64]:

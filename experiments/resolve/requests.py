@@ -18,7 +18,7 @@ from edge_node.tasks.registry import configured_task
 from experiments.errors import RunError, UsageError
 from experiments.resolve.conversing import busiest_turns, turns_of, with_turns
 from experiments.resolve.language import check_request_count, refuse_requests, request_s, with_lengths
-from experiments.resolve.request_trace import read_requests, within
+from experiments.resolve.request_trace import outside, read_requests, within
 from experiments.resolve.tasks import service_task
 from experiments.scenario.names import node_name
 from protos.messages.terms import Stage
@@ -240,13 +240,14 @@ def mean_per_s(
 
 def _require_arrivals(path: Path, traces: Sequence[Sequence[float]], slots: int, slot_s: float) -> None:
     """Raises RunError where no request arrives within the stage: such a run has no result for serving."""
-    times = [time for trace in traces for time in trace]
-    if times and min(times) < slots * slot_s:
+    late, every, whose = outside(traces, slots * slot_s)
+    if late < every:
         return
-    first = f"the first comes at {min(times):g} s" if times else "there are none"
+    first_s = min((times[0] for times in traces if times), default=None)
+    first = "there are none" if first_s is None else f"the first comes at {first_s:g} s"
     raise RunError(
-        f"{path}: all {len(times)} arrivals fall outside the application stage: {first}, and the stage's {slots} slots "
-        f"of {slot_s:.4g} s end at {slots * slot_s:.4g} s; arrival_s counts seconds of slot time from the first "
+        f"{path}: all {every} arrivals{whose} fall outside the application stage: {first}, and the stage's {slots} "
+        f"slots of {slot_s:.4g} s end at {slots * slot_s:.4g} s; arrival_s counts seconds of slot time from the first "
         "application slot: rescale it, or lengthen time.slot_s or stages.application"
     )
 

@@ -59,3 +59,19 @@ def test_requests_without_slots_of_application_are_warned_of(tmp_path: Path) -> 
     assert said.startswith('inference.arrivals = "trace" has no effect: there are no slots of application')
     assert warnings(trace, folder=tmp_path) == []
     assert warnings("batches_per_slot = 3", application=0) == []
+
+
+@pytest.mark.parametrize("application", [4, 1])
+def test_arrivals_after_the_stage_are_told_as_they_are_written(tmp_path: Path, application: int) -> None:
+    """Times count from the first slot of application; every node gets all of these."""
+    (tmp_path / "requests.csv").write_text("arrival_s\n99.5\n100\n400\n")
+    (said,) = warnings('arrivals = "trace"\npath = "requests.csv"', application=application, folder=tmp_path)
+    late, end = (1, 400) if application == 4 else (2, 100)
+    assert said.startswith(f"{late} of 3 arrivals of each node in {tmp_path / 'requests.csv'} are left out: ")
+    assert f"whose {application} slots of 100 s end at {end} s" in said
+
+
+def test_arrivals_after_the_stage_are_counted_node_by_node(tmp_path: Path) -> None:
+    (tmp_path / "requests.csv").write_text("node_id,arrival_s\nn0,1\nn1,2\nn1,4000\n")
+    (said,) = warnings('arrivals = "trace"\npath = "requests.csv"', folder=tmp_path)
+    assert said.startswith(f"1 of 3 arrivals in {tmp_path / 'requests.csv'} are left out: ")

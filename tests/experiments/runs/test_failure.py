@@ -89,7 +89,7 @@ def test_all_arrivals_outside_the_stage(scenario: Path, capsys: pytest.CaptureFi
     for command in ("run", "check"):
         assert invoke([command, str(scenario)]) == 1
         said = capsys.readouterr()
-        assert "all 4 arrivals fall outside the application stage" in said.err
+        assert "all 2 arrivals of each node fall outside the application stage" in said.err
         assert said.out == ""
     (scenario.parent / "requests.csv").write_text("arrival_s\n9.5\n7200\n")
     assert run(scenario, capsys)[0] == 0
