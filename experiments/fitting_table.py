@@ -20,7 +20,8 @@ class FittingTable(Table):
     """A table that shows as many of its columns as fit with whole cells. Headings, and cells of columns that wrap,
     break at words.
 
-    Columns go from the right; those of ``first_to_go`` before all others, and the first, with those of ``keep``, never.
+    Columns go from the right; those of ``first_to_go`` before all others, and the first, with those of ``keep``, never:
+    where these are too wide, cells of those that fold break within words.
     What was left out is said beneath, with ``more``: where it is to be found.
     """
 
@@ -45,6 +46,10 @@ class FittingTable(Table):
             if sum(sizes[at].minimum + frame for at in shown) <= room:
                 break
             shown.remove(place)
+        for at in shown:
+            lacks = sum(sizes[other].minimum + frame for other in shown) - room
+            if lacks > 0 and self.columns[at].overflow == "fold":
+                sizes[at] = Measurement(max(1, sizes[at].minimum - lacks), sizes[at].maximum)
         table = copy.copy(self)
         widths = _widened([sizes[at] for at in shown], room - frame * len(shown))
         table.columns = [

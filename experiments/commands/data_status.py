@@ -27,8 +27,8 @@ def data_status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"folder": str(data_dir()), "datasets": rows})
         return
-    table = FittingTable(title="data files", more="A wider terminal and --json have all")
-    table.add_column("name", no_wrap=True)
+    table = FittingTable(title="data files", keep=("state",), more="A wider terminal and --json have all")
+    table.add_column("name", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("kB", justify="right", no_wrap=True)
     table.add_column("licence", overflow="fold")

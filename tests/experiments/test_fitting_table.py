@@ -58,6 +58,17 @@ def test_columns_go_from_the_right_and_those_to_keep_stay() -> None:
     assert "Left out at this width: b; c." in " ".join(printed(table, 30).split())
 
 
+def test_what_stays_and_is_too_wide_folds_where_it_may() -> None:
+    table = FittingTable(keep=["b"])
+    table.add_column("a", overflow="fold")
+    table.add_column("b", no_wrap=True)
+    table.add_row("0123456789" * 3, "whole")
+    text = printed(table, 25)
+    assert "whole" in text
+    assert "…" not in text
+    assert len(re.findall(r"\d", text)) == 30
+
+
 def test_headings_wrap_before_a_column_is_left_out() -> None:
     table = FittingTable("a", "grams per hour of the fleet")
     table.add_row("x", "1.00 g")
