@@ -25,6 +25,8 @@ from protos.access.config import COORDINATOR
 from protos.access.files import AUTHORITY, CERTIFICATE, KEY, REVOKED, write_private
 
 TIMEOUT_S = 10.0
+_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)
+"""The other end hung up, in a handshake or after it: which proves nothing about it."""
 _HOST_AND_PORT = re.compile(r"\[?([A-Za-z0-9.:-]+?)\]?:(\d{1,5})")
 
 
@@ -48,6 +50,12 @@ def join(address: str, token: JoinToken, folder: Path, clock: Clock | None = Non
         (clock or Clock()).await_agreement(date, lambda: _authority(host, port, token)[1], token.node_id)
         key = new_key()
         answer = _ask_to_join(host, port, authority, token, signing_request(key, token.node_id))
+    except _CLOSED as error:
+        raise UsageError(
+            f"{address} closed the connection before {token.node_id} had joined ({error}): detabed cluster invite does "
+            "so with a board that says nothing for some seconds, as a busy one may, and where many call at once; give "
+            "this command again, and if that does not help: is the address right? Nothing was written here"
+        ) from error
     except ssl.SSLError as error:
         raise UsageError(
             f"{address} cannot prove that it is the coordinator of this token ({error}); is the address right? Nothing "

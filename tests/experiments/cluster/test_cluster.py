@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import select
 import socket
 import ssl
 import stat
@@ -206,6 +207,28 @@ def test_who_answers_must_hold_the_key_of_the_tokens_authority(
     with JoinService(other, "127.0.0.1") as impostor, pytest.raises(UsageError, match="cannot prove"):
         join(impostor.address, token, tmp_path / "node")
     assert cluster.invited("n7") is State.WAITING
+
+
+def test_a_board_that_stalls_is_told_that_it_was_hung_up_on(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hangs up before the handshake has proved nothing, and has not failed to."""
+    monkeypatch.setattr(join_service, "PATIENCE_S", 0.05)
+    connect = http.client.HTTPConnection.connect
+
+    def stalling(connection: http.client.HTTPConnection) -> None:
+        connect(connection)
+        select.select([connection.sock], [], [], 120.0)  # the end of the connection is there to be read
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", stalling)
+    token = cluster.invite("n7")
+    with (
+        JoinService(cluster, "127.0.0.1") as service,
+        pytest.raises(UsageError, match=r"closed the connection before n7 had joined .* this command again"),
+    ):
+        join(service.address, token, tmp_path / "node")
+    assert cluster.invited("n7") is State.WAITING
+    assert not (tmp_path / "node").exists()
 
 
 @pytest.mark.parametrize(
