@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -79,11 +80,14 @@ class CpuTimeMeter:
 
     def _cpu_s(self) -> dict[int, float]:
         try:
-            process = psutil.Process(self._pid)
-            pids = [self._pid, *(child.pid for child in process.children(recursive=True))]
-            return {pid: process_cpu_s(pid) for pid in pids}
+            children = psutil.Process(self._pid).children(recursive=True)
+            found = {self._pid: process_cpu_s(self._pid)}
         except (psutil.Error, OSError) as error:
             raise MeterError(f"there is no process {self._pid} on this machine ({error})") from error
+        for child in children:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                found[child.pid] = process_cpu_s(child.pid)
+        return found
 
     def open(self) -> Callable[[], Joules]:
         before, begun_s = self._cpu_s(), time.perf_counter()

@@ -55,10 +55,10 @@ def test_quiet_draws_no_bar_and_lets_warnings_through(console: Console) -> None:
     assert written(console) == "warning: that is far\n"
 
 
-def test_without_a_console_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_console_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar(None) as bar:
         bar.advance(bar.add_task("running", total=2))
-    assert capfd.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_part_has_a_line_of_its_own_from_its_first_word_to_its_end(console: Console) -> None:

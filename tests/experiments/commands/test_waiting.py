@@ -7,7 +7,7 @@ import pytest
 from experiments.commands.waiting import waiting
 
 
-def test_without_a_terminal_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with waiting("reading the run") as watch:
         watch("tables", 1, 2)
-    assert capfd.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "")

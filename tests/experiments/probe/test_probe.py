@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from carbon_data.types import Provenance
@@ -110,6 +113,18 @@ def test_cpu_time_is_that_of_the_process_at_the_watts_of_a_core() -> None:
         probe_meter("replay:log", BOARD)
     with pytest.raises(UsageError, match="`detabed tree probe` asks it"):
         probe_meter("tensorrt-llm", BOARD)
+
+
+def test_a_process_of_the_server_that_ends_while_it_is_read_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as process:
+        ended = psutil.Process(process.pid)
+    monkeypatch.setattr(psutil.Process, "children", lambda self, recursive: [ended])
+    close = CpuTimeMeter(os.getpid(), BOARD).open()
+    assert close().energy_j >= 0
+    with pytest.raises(MeterError, match=f"there is no process {ended.pid} on this machine"):
+        CpuTimeMeter(ended.pid, BOARD)
 
 
 def test_an_error_within_a_stream_is_told() -> None:
