@@ -108,7 +108,7 @@ class Resolved:
             *uncalibrated(self.scenario),
             *nobody_to_follow(self.scenario),
             *nobody_asks(self.scenario, self.inference, self.stages, self.slot_s),
-            *payloads(self.scenario, self.boards, self.batches_per_node),
+            *payloads(self),
         )
         if self.slot_s <= step_s:
             return found
