@@ -73,7 +73,7 @@ class Conversation:
                 return slot.result
             workload = self._in_parts(slot)
             before = Savepoint(self._node, slot)
-            owners, batches = self._execution.begin(slot)
+            owners, batches = self._execution.begin(slot, parameters)
             self._open = _Open(
                 slot, before, owners, batches, parameters, workload.lower(parameters, batches, options)
             )

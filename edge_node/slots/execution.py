@@ -94,7 +94,7 @@ class Execution:
             if slot.result is not None:
                 return slot.result
             before = Savepoint(self._node, slot)
-            owners, batches = self.begin(slot)
+            owners, batches = self.begin(slot, parameters)
         try:
             with self._board:
                 return self._run(slot, parameters, owners, batches, options, job)
@@ -102,6 +102,7 @@ class Execution:
             with self._lock:
                 if slot.phase in (Phase.RUNNING, Phase.WORKED):  # else it was closed meanwhile
                     before.restore()
+                    self._came_for_nothing(slot, parameters)
             raise
 
     def wait_until_awake(self) -> None:
@@ -115,8 +116,22 @@ class Execution:
         if why := self._node.clock_failed:
             raise NotReady(f"{self._node.node_id} cannot work, for its clock could not be set: {why}")
 
-    def begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
-        """(batches by owner, their arrays) of work that may begin now."""
+    def begin(self, slot: SlotState, parameters: Parameters) -> tuple[dict[str, int], list[Arrays]]:
+        """(batches by owner, their arrays) of work that may begin now. Raises NotReady, and NoWork where there is none:
+        ``parameters`` have come all the same."""
+        try:
+            return self._begin(slot)
+        except NoWork:
+            self._came_for_nothing(slot, parameters)
+            raise
+
+    def _came_for_nothing(self, slot: SlotState, parameters: Parameters) -> None:
+        """A model for work that was not done: its bytes are no others'."""
+        received = sum(array.nbytes for array in parameters.values())
+        slot.model_bytes += received
+        self._node.meter.moved(slot.stage, rx_bytes=received)
+
+    def _begin(self, slot: SlotState) -> tuple[dict[str, int], list[Arrays]]:
         name, readiness = self._node.node_id, self.readiness(slot.slot)
         running = slot.phase is Phase.RUNNING
         if not readiness.ready or running:

@@ -227,8 +227,8 @@ def _bytes(told: Told) -> Iterator[tuple[Stage, int, int]]:
         size = moved["payload_bytes"]
         yield (stage, size, 0) if moved["sent"] else (stage, 0, size)
     model = usage["model_bytes"]
-    # After training the model goes back; it is as large as it came.
-    sent = model // 2 if stage in (Stage.DEVELOPMENT, Stage.RECYCLING) else 0
+    # After training the model goes back; it is as large as it came. Where no batch was run it came only.
+    sent = model // 2 if stage in (Stage.DEVELOPMENT, Stage.RECYCLING) and usage["executed"] else 0
     yield stage, sent, model - sent
     for users in usage.get("users", ()):
         yield Stage(users["stage"]), users["down_bytes"], users["up_bytes"]

@@ -141,8 +141,11 @@ def test_a_step_that_fails_may_be_tried_again(model) -> None:
 
 
 def test_nothing_is_begun_without_batches_or_asleep(model) -> None:
+    idle = make(1, own=0)
     with pytest.raises(NoWork):
-        make(1, own=0).conversation.begin(model, {})
+        idle.conversation.begin(model, {})
+    usage, _ = finish(idle, 0)
+    assert usage.model_bytes == bytes_of(model), "the node's part came all the same"
     with pytest.raises(NotReady, match="no decision"):
         make(1, decided=False).conversation.begin(model, {})
     asleep = make(0, decided=False)

@@ -143,3 +143,33 @@ def test_counts_of_a_training_whole_by_hand(make_node: MakeNode, model: Paramete
     lost, _ = finish(node, 1)
     assert lost.mean_loss is None, "a loss that is no number is not reported"
     assert node.telemetry().mean_loss == usage.mean_loss
+
+
+def test_a_model_that_came_for_no_work_is_booked(make_node: MakeNode, model: Parameters) -> None:
+    """Batches of another node did not come. Four weights of four bytes did, at 20 uJ a byte."""
+    node = make_node()
+    welcome(node)
+    node.on_decision(decide("n0", 0, guests=(Guest("n1", 2),)))
+    with pytest.raises(NotReady):
+        node.execute(model)  # it is asked again
+    node.give_up_missing(0)
+    with pytest.raises(NoWork):
+        node.execute(model)
+    usage, _ = finish(node, 0)
+    assert (usage.executed, usage.model_bytes) == ((), 16)
+    assert energies(usage)[Component.RADIO_RX] == 16 * 20
+
+
+def test_a_model_comes_again_for_work_that_is_tried_again(make_node: MakeNode, model: Parameters) -> None:
+    node = make_node()
+    welcome(node)
+    node.on_decision(decide("n0", 0, own=2))
+    node.workload.before_training = lambda: (_ for _ in ()).throw(OSError("disk"))
+    with pytest.raises(OSError, match="disk"):
+        node.execute(model)
+    node.workload.before_training = lambda: None
+    node.execute(model)
+    usage, _ = finish(node, 0)
+    assert usage.model_bytes == 16 + 16 + 16
+    assert energies(usage)[Component.RADIO_RX] == 2 * 16 * 20
+    assert energies(usage)[Component.RADIO_TX] == 16 * 10

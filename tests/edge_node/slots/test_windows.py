@@ -7,7 +7,7 @@ import math
 import pytest
 
 from edge_node.meters.base import Slot
-from edge_node.slots.errors import InvalidDecision
+from edge_node.slots.errors import InvalidDecision, NoWork
 from edge_node.slots.windows import Windows
 from edge_node.workload import Parameters
 from protos.messages.slot import CloseSlot, EnergyGrant
@@ -141,6 +141,15 @@ def test_what_is_cut_returns_and_is_not_counted(make_node: MakeNode, model: Para
     assert [(each.owner, each.batches) for each in usage.executed] == [("n0", 2)]
     node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
     assert node.telemetry().backlog_batches == (4, 6), "four undone, and six of the next slot"
+
+
+def test_a_model_that_came_with_no_time_left_is_booked(make_node: MakeNode, model: Parameters) -> None:
+    node, clock = make_timed(make_node, Overrun.CUT)
+    node.on_decision(decide("n0", 0, own=6, remaining_s=60.0))
+    clock.pass_s(59.9)
+    with pytest.raises(NoWork, match="no time left"):
+        node.execute(model)
+    assert node.close(CloseSlot(1, 0)).model_bytes == 16
 
 
 def test_slots_of_meters_know_no_duration_on_the_virtual_clock(make_node: MakeNode) -> None:

@@ -115,3 +115,17 @@ def test_on_the_wall_clock_a_window_without_a_sensor_has_a_length_too() -> None:
     window = only(replayed((True, usage(metered=None, duration_s=2.5))))
     assert (window.window_s, window.half_width_uj) == (2.5, None)
     assert window.twin_window_uj == round(2.5e6 * BOARD.static_w)
+
+
+def test_a_model_came_and_went_back_where_there_was_work_and_else_only_came() -> None:
+    """A thousand bytes."""
+    worked, idle = replayed(
+        (True, usage(model_bytes=1000, executed=[{"owner": "n0", "batches": 1}])),
+        (True, usage(model_bytes=1000)),
+        stage="development",
+    ).windows
+    sent_uj, received_uj = (1e6 * per_byte for per_byte in (BOARD.tx_j_per_byte, BOARD.rx_j_per_byte))
+    assert worked.twin_lines["development", "radio_tx"] == round(500 * sent_uj)
+    assert worked.twin_lines["development", "radio_rx"] == round(500 * received_uj)
+    assert ("development", "radio_tx") not in idle.twin_lines
+    assert idle.twin_lines["development", "radio_rx"] == round(1000 * received_uj)
