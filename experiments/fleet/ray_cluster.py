@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psutil
@@ -30,6 +30,22 @@ WAIT_S = 10.0
 DIAL_S = 5.0
 POLL_S = 0.25
 TLS = "RAY_USE_TLS"
+
+
+METRICS = "RAY_enable_metrics_collection"
+
+
+@contextlib.contextmanager
+def _without_metrics() -> Iterator[None]:
+    """Ray's settings of this process, read as it joins: nobody asks for its metrics, which Ray sends once more as a
+    process leaves, from threads that it is ending; as on this machine alone (ray_local.py)."""
+    before = os.environ.get(METRICS)
+    os.environ.setdefault(METRICS, "0")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[METRICS]
 
 
 def board_resource(node_id: str) -> str:
@@ -69,7 +85,7 @@ class ClusterRay(Managed):
         address = self._reachable()
         self._open.enter_context(logged_prints())
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _without_metrics():
                 warnings.simplefilter("ignore", FutureWarning)
                 ray.init(address=address, log_to_driver=False, configure_logging=False)
         except (

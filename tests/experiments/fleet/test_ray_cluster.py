@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 import ray
 
 from experiments.errors import UsageError
-from experiments.fleet.ray_cluster import AUTO, ClusterRay, board_resource
+from experiments.fleet.ray_cluster import AUTO, METRICS, ClusterRay, board_resource
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,23 @@ def test_machines_that_only_train_need_no_coordinator_s_address_but_tls(
         cluster._require_machines()
     monkeypatch.setenv("RAY_USE_TLS", "1")
     cluster._require_machines()
+
+
+@pytest.mark.parametrize(("given", "joined"), [(None, "0"), ("1", "1")])
+def test_this_process_joins_without_metrics_unless_they_are_asked_for(
+    given: str | None, joined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(METRICS, raising=False)
+    if given is not None:
+        monkeypatch.setenv(METRICS, given)
+    seen = []
+
+    def init(**_: object) -> None:
+        seen.append(os.environ[METRICS])
+        raise ConnectionError("seen")
+
+    monkeypatch.setattr(ray, "init", init)
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(UsageError, match="seen"):
+        ClusterRay(f"127.0.0.1:{server.getsockname()[1]}", host="127.0.0.1").start()
+    assert seen == [joined]
+    assert os.environ.get(METRICS) == given
