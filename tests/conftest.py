@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests.once import close_session, open_session
 
@@ -29,9 +30,10 @@ suite starts hundreds of processes, and each would compile all that it imports."
 
 FOLDER_MARKS = ("boards", "contract", "golden", "e2e", "reliability")
 
-# The same examples on every machine and in every run; ``--long`` draws new ones.
-hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=True)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
+# The same examples on every machine and in every run; ``--long`` draws new ones. How long they are drawn is no verdict.
+_TIMELESS = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("default", print_blob=True, derandomize=True, **_TIMELESS)
+hypothesis.settings.register_profile("long", max_examples=10_000, **_TIMELESS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.load_profile("long" if config.getoption("--long") else "default")
+    if config.getoption("--long"):
+        hypothesis.settings.load_profile("long")
+    else:
+        hypothesis.settings.load_profile("default")
+        # Hypothesis also draws constants that it finds in the modules of this project. Which of them are loaded depends
+        # on the tests that ran before in the same worker: the examples of one test were others in every run.
+        providers.is_local_module_file = lambda path: False
     if shared := open_session():
         config.add_cleanup(lambda: close_session(shared))
         for package in PACKAGES:
