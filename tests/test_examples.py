@@ -1,4 +1,4 @@
-"""Examples of properties: the same in every run, whatever ran before and however slow the machine is."""
+"""What tests draw at random: the same in every run, whatever ran before and however slow the machine is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,9 @@ def test_a_machine_that_draws_them_slowly_fails_no_test(monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(time, "perf_counter", itertools.count(0.0, 10.0).__next__)
         assert len(drawn()) == 100
+
+
+@pytest.mark.parametrize("_test", ["first", "second"])
+def test_torch_draws_the_same_in_every_test(_test: str) -> None:
+    expected = torch.rand(3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(torch.rand(3), expected)
