@@ -172,7 +172,8 @@ def test_evaluation_and_answers_use_the_statistics_and_count_what_travels() -> N
     model = workload.task.model().eval()
     load_arrays(model, trained)
     x, y = workload.task.inputs(workload.data.test)
-    assert found.accuracy == (model(x).argmax(1) == y).float().mean().item()
+    # In float64 as here: which examples are right differs with the processor's vector width, and 4 of 20 is no float32.
+    assert found.accuracy == (model(x).argmax(1) == y).double().mean().item()
     assert found.loss == pytest.approx(torch.nn.functional.cross_entropy(model(x), y).item(), rel=1e-5)
     batch = workload.batch(0, Stage.APPLICATION)
     answers = workload.infer(trained, [batch])
