@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,9 +54,28 @@ class StepOptions:
 
     def products(self, device: str) -> AbstractContextManager[Any]:
         """Entered for every step: autocast keeps converted weights until it ends."""
-        if self.precision == "bfloat16":
-            return torch.autocast(device, torch.bfloat16)
-        return nullcontext()
+        return _rounded(device) if self.precision == "bfloat16" else nullcontext()
+
+
+@contextmanager
+def _rounded(device: str) -> Iterator[None]:
+    """Products of bfloat16. torch asks oneDNN for an LSTM of bfloat16 on any processor, and fails on one without
+    AVX-512, for which oneDNN has none: there torch's own kernels compute it."""
+    is_lacking = device == "cpu" and torch.backends.mkldnn.is_available() and not _has_bfloat16()
+    before = torch._C._get_mkldnn_enabled()  # torch.backends.mkldnn.flags sets more, and warns of it
+    try:
+        if is_lacking:
+            torch._C._set_mkldnn_enabled(False)
+        with torch.autocast(device, torch.bfloat16):
+            yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
+
+
+@cache
+def _has_bfloat16() -> bool:
+    """Whether oneDNN computes with bfloat16 on this processor."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class SgdSteps:
