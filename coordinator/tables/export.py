@@ -39,6 +39,7 @@ from coordinator.tables.schema import (
     TABLES,
     TIMED,
     TURNS,
+    TWICE,
     WHERE_THERE_ARE_ROWS,
     Kind,
 )
@@ -146,7 +147,7 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     left_out = []
     if SLEEP in frame and (frame[SLEEP].isna() | frame[SLEEP].eq(SLEPT_BY_MODEL)).all():
         left_out.append(SLEEP)
-    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED, TURNS, CLOCKED):
+    for group in (SWITCHED, TIMED, HARVESTED, GAUGED, LIVE, SPOKEN, HANDED, TURNS, TWICE, CLOCKED):
         columns = [name for name in group if name in frame]
         if all(frame[name].isna().all() for name in columns):
             left_out += columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from carbon_data.units import from_micro, from_pico
@@ -14,19 +14,22 @@ from protos.messages.terms import Component, RequestPart, Stage
 WORKING = (Component.COMPUTE, Component.STATIC, Component.WASTE)
 """Components of the application stage whose joules are those of its requests."""
 LATE = "the reading that has the answer came after the end of its slot"
+EXTRA = "another node's answer to it counts, which was reported before"
+Request = tuple[str, int, int]
+"""Owner, batch, and place in it."""
 _OF_ANSWERS = ("cached_tokens", "prefilled_tokens", "tokens_out", "content_bits", "prefill_uj", "decode_uj")
 
 
 def request_rows(run: RecordedRun) -> Iterable[Row]:
     """In the order of slots, nodes, and answers."""
-    turns = TurnColumns(run)
+    turns, extra = TurnColumns(run), extra_answers(run)
     for (slot, node), usage in sorted(run.usage.items()):
         told = usage.get("requests", ())
         booking = run.bookings.get((slot, node))
         if not told or booking is None:
             continue
         per_uj = _grams_per_uj(booking["lines"], node)
-        for one in as_booked(told, booking):
+        for one in as_booked(told, booking, extra.get((slot, node), frozenset())):
             energy_uj = one["prefill_uj"] + one["decode_uj"] + one["waste_uj"]
             yield {
                 "slot": slot,
@@ -35,6 +38,7 @@ def request_rows(run: RecordedRun) -> Iterable[Row]:
                 "batch_id": one["batch_id"],
                 "place": one["place"],
                 "failed": one["failed"] or None,
+                "extra": one.get("extra"),
                 **_tokens(one),
                 "tokens_out": one["tokens_out"],
                 "bits": one["content_bits"],
@@ -53,22 +57,59 @@ def request_rows(run: RecordedRun) -> Iterable[Row]:
             }
 
 
-def as_booked(told: Sequence[Mapping[str, Any]], booking: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """A node's requests of a slot: those of a reading that came after the slot's end were not answered in time, and
-    what they took is booked as waste."""
-    if not booking.get("late"):
+def extra_answers(run: RecordedRun) -> Mapping[tuple[int, str], Set[Request]]:
+    """By slot and node, requests that it reported and that another node's answer counts for: both had the batch, for
+    its owner did not hear that it had arrived. The first answer that was reported counts, as in the books."""
+    counts: dict[Request, tuple[tuple[int, str], bool]] = {}
+    found: dict[tuple[int, str], set[Request]] = {}
+    for where, usage in run.usage.items():  # in the order of the ledger
+        booking = run.bookings.get(where)
+        if booking is None:
+            continue
+        for one in usage.get("requests", ()):
+            if one.get("part") == RequestPart.READ:
+                continue
+            request, answers = _request(one), not (one["failed"] or booking.get("late"))
+            before = counts.get(request)
+            if before is None or (answers and not before[1]):
+                counts[request] = where, answers
+            if before is not None:
+                extra = where if counts[request] is before else before[0]
+                found.setdefault(extra, set()).add(request)
+    return found
+
+
+def as_booked(
+    told: Sequence[Mapping[str, Any]], booking: Mapping[str, Any], extra: Set[Request] = frozenset()
+) -> Sequence[Mapping[str, Any]]:
+    """A node's requests of a slot: those of a reading that came after the slot's end were not answered in time, those
+    of ``extra`` for nothing, and what they took is booked as waste."""
+    late = bool(booking.get("late"))
+    if not late and not extra:
         return told
-    return [
-        {
-            **one,
-            **dict.fromkeys(_OF_ANSWERS, 0),
-            "failed": one["failed"] or LATE,
-            "waste_uj": one["prefill_uj"] + one["decode_uj"] + one["waste_uj"],
-            "first_token_s": None,
-            "token_gap_s": None,
-        }
-        for one in told
-    ]
+    return [_for_nothing(one, late, _is_extra(one, extra)) for one in told]
+
+
+def _for_nothing(one: Mapping[str, Any], late: bool, extra: bool) -> Mapping[str, Any]:
+    if not late and not extra:
+        return one
+    return {
+        **one,
+        **dict.fromkeys(_OF_ANSWERS, 0),
+        "failed": one["failed"] or (LATE if late else EXTRA),
+        "extra": extra or None,
+        "waste_uj": one["prefill_uj"] + one["decode_uj"] + one["waste_uj"],
+        "first_token_s": None,
+        "token_gap_s": None,
+    }
+
+
+def _request(one: Mapping[str, Any]) -> Request:
+    return one["owner"], one["batch_id"], one["place"]
+
+
+def _is_extra(one: Mapping[str, Any], extra: Set[Request]) -> bool:
+    return one.get("part") != RequestPart.READ and _request(one) in extra
 
 
 def spoken_columns(told: Sequence[Mapping[str, Any]], other_waste_uj: int | None = None) -> Row:
@@ -80,7 +121,7 @@ def spoken_columns(told: Sequence[Mapping[str, Any]], other_waste_uj: int | None
     gaps = sorted(one["token_gap_s"] for one in told if one["token_gap_s"] is not None)
     counts = [_tokens(one) for one in told]
     return {
-        "failed_requests": sum(bool(one["failed"]) and one.get("part") != RequestPart.READ for one in told),
+        "failed_requests": sum(bool(one["failed"]) for one in told if _is_its_own(one)),
         **{name: sum(each[name] for each in counts) for name in counts[0]},
         "wire_bytes": sum(one["wire_bytes"] for one in told),
         "wasted_j": from_micro(sum(one["waste_uj"] for one in told)),
@@ -93,6 +134,11 @@ def spoken_columns(told: Sequence[Mapping[str, Any]], other_waste_uj: int | None
         "token_gap_p50_s": exact_quantile(gaps, 0.50),
         "token_gap_p95_s": exact_quantile(gaps, 0.95),
     }
+
+
+def _is_its_own(one: Mapping[str, Any]) -> bool:
+    """Whether a row is a request of its own: a prompt that was read for another node has its answer there."""
+    return one.get("part") != RequestPart.READ and not one.get("extra")
 
 
 def _handed(one: Mapping[str, Any]) -> Row:

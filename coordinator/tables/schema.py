@@ -273,6 +273,7 @@ REQUESTS = table(
     needed(Kind.TEXT, "node_id", "owner"),
     needed(Kind.WHOLE, "batch_id", "place"),
     more(Kind.NAME_OR_NULL, "failed"),
+    more(Kind.FLAG_OR_NULL, "extra"),
     needed(
         Kind.WHOLE, "tokens_cached", "tokens_prefilled", "tokens_decoded", "tokens_out", "bits", "wire_bytes"
     ),
@@ -291,9 +292,10 @@ REQUESTS = table(
 )
 """A row for every request to a language model. Runs without one have no such table. The joules of a node's rows in a
 slot and ``other_wasted_j`` of ``serving`` add up to its application lines of computation, static power and waste. Grams
-are these joules' share of the lines' grams. A request that
-two nodes shared has two rows: ``part`` is "read" where its prompt was read, "write" where it was answered, null of a
-whole request. Of a later turn of a conversation ``part`` says with what it was answered
+are these joules' share of the lines' grams. Two nodes may answer the same request, where the owner did not hear that
+its batch had arrived: the first answer that was reported counts, the other row is ``extra``, failed and waste.
+A request that two nodes shared has two rows: ``part`` is "read" where its prompt was read, "write" where it was
+answered, null of a whole request. Of a later turn of a conversation ``part`` says with what it was answered
 (protos.messages.terms.RequestPart); prices of handing over and reading again are there where the user has moved."""
 
 HANDED = ("handed_batches", "part", "cache_bytes", "same_answer")
@@ -314,6 +316,9 @@ TURNS = (
     ),
 )
 """Columns of ``requests`` that are left out where there were no conversations."""
+
+TWICE = ("extra",)
+"""Columns of ``requests`` that are left out where no request was answered by two nodes."""
 
 WHERE_THERE_ARE_ROWS = ("requests",)
 """Tables that are written where they have rows."""

@@ -10,7 +10,7 @@ from coordinator.accounting.spread import spread
 from coordinator.accounting.tree import Window, efficiency
 from coordinator.slots.delivered import COUNTS
 from coordinator.tables.recorded import RecordedRun, Row
-from coordinator.tables.requests import as_booked, spoken_columns
+from coordinator.tables.requests import as_booked, extra_answers, spoken_columns
 from coordinator.tables.schema import SERVING
 from protos.messages.terms import Component, Stage
 
@@ -24,6 +24,7 @@ def serving_rows(run: RecordedRun) -> Iterable[Row]:
     """
     alpha = float(run.config.get("tree_alpha_bits_per_token", 0.0))
     slot_s = float(run.config.get("slot_s", 0.0))
+    extra = extra_answers(run)
     for (slot, node), booking in sorted(run.bookings.items()):
         usage = run.usage.get((slot, node), {})
         own = [
@@ -63,7 +64,7 @@ def serving_rows(run: RecordedRun) -> Iterable[Row]:
             row["operational_g"] = from_pico(sum(line["operational_pg"] for line in lines))
             row.update(_token_columns(row, alpha, usage.get("duration_s", slot_s)))
             row.update(_phase_columns(of_service, lines))
-            told = as_booked(usage.get("requests", ()), booking)
+            told = as_booked(usage.get("requests", ()), booking, extra.get((slot, node), frozenset()))
             row.update(spoken_columns(told, usage.get("other_waste_uj")))  # it has one service then
             yield row
 

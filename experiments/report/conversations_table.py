@@ -9,6 +9,7 @@ import pandas as pd
 from experiments.report import style, units
 from experiments.report.read import Study
 from experiments.report.tables import Column, Table
+from experiments.report.tokens_table import own_requests
 
 PARTS = {
     "kept": "own cache",
@@ -75,7 +76,7 @@ def conversations(study: Study) -> Table | None:
 
 def figures(rows: pd.DataFrame, turns: int | None = None) -> dict[str, Any]:
     """Of a run's table ``requests``. ``turns``: that there were in all; None: those in the table."""
-    answered = rows[rows["failed"].isna()]
+    asked, answered = rows[own_requests(rows)], rows[rows["failed"].isna()]
     part = answered["part"] if "part" in rows else pd.Series(None, index=answered.index, dtype="object")
     moved = answered[answered["read_again_g"].notna()] if "read_again_g" in rows else answered[:0]
     bytes_of_caches = (
@@ -84,9 +85,9 @@ def figures(rows: pd.DataFrame, turns: int | None = None) -> dict[str, Any]:
     handed_g = _sum(rows, "handed_g")
     compared = answered["same_answer"].dropna() if "same_answer" in rows else answered["failed"][:0]
     return {
-        "turns": len(rows) if turns is None else turns,
+        "turns": len(asked) if turns is None else turns,
         "answered": len(answered),
-        "failed": len(rows) - len(answered),
+        "failed": len(asked) - len(answered),
         "moved": len(moved),
         "asked_again": int(answered["lost_node"].notna().sum()) if "lost_node" in rows else 0,
         **{_name(name): int(part.eq(name).sum()) for name in PARTS},

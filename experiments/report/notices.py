@@ -13,6 +13,7 @@ from experiments.report.baselines import BASELINES, ORIGIN, is_worked_out, there
 from experiments.report.measures import checks, decision_counts, totals
 from experiments.report.node_names import named, node_names
 from experiments.report.read import Run, Study
+from experiments.report.tokens_table import own_requests
 from experiments.wording import few
 
 NOT_LATE = 0.01
@@ -125,8 +126,7 @@ def _failed_requests(study: Study) -> list[Notice]:
         table = run.tables.get("requests")
         if table is None:
             continue
-        if "part" in table:  # prompts that were read for another node are answered there
-            table = table[~table["part"].eq("read")]
+        table = table[own_requests(table)]
         failed = table[table["failed"].notna()]
         if len(failed):
             one = failed.iloc[0]

@@ -77,8 +77,8 @@ def tokens(study: Study) -> Table | None:
             "window of the meter, divided by the server's own timings; the interval (95 %) is by how requests differ. "
             "Cached: of prompts, read before and not again. Decoded: tokens after an answer's first one, which comes "
             "out of reading the prompt. Grams are over all tokens read and generated. Wasted: of requests that "
-            "failed; other waste: answers gone through again, and caches tried in vain. Times run from arrival, in "
-            "slot time. Every request is a row of requests.parquet."
+            "failed, or that two nodes answered; other waste: answers gone through again, and caches tried in vain. "
+            "Times run from arrival, in slot time. Every request is a row of requests.parquet."
             + (NOTE_SHARED if "same_text" in frame else "")
         ),
         shown=shown,
@@ -107,12 +107,23 @@ def _other_waste(run: Run) -> dict[str, float] | None:
     return {**found, ALL: sum(found.values())}
 
 
+def own_requests(rows: pd.DataFrame) -> pd.Series:
+    """Whether each row of ``requests`` is a request of its own: neither a prompt that was read for another node nor an
+    extra answer."""
+    other = pd.Series(False, index=rows.index)
+    if "part" in rows:
+        other |= rows["part"].eq("read")
+    if "extra" in rows:
+        other |= rows["extra"].fillna(False).astype(bool)
+    return ~other
+
+
 def _figures(rows: pd.DataFrame) -> dict[str, Any]:
-    elsewhere = rows["part"].eq("read") if "part" in rows else pd.Series(False, index=rows.index)
+    elsewhere = ~own_requests(rows)
     worked = rows[rows["failed"].isna()]
     answered = worked[~elsewhere[worked.index]]
     sums = {name: float(rows[name].sum()) for name in SUMS}
-    asked = rows[~elsewhere]  # a prompt that two nodes shared counts once
+    asked = rows[~elsewhere]  # what two nodes shared, or both answered, counts once
     every = float((asked["tokens_cached"] + asked["tokens_prefilled"]).sum()) + sums.pop("tokens_out")
     found: dict[str, Any] = {
         "requests": len(answered),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.tables.recorded import RecordedRun
-from coordinator.tables.requests import LATE, as_booked, request_rows, spoken_columns
+from coordinator.tables.requests import EXTRA, LATE, as_booked, extra_answers, request_rows, spoken_columns
 
 ONE: dict[str, Any] = {
     "owner": "n1",
@@ -102,3 +102,52 @@ def test_what_came_after_the_end_of_its_slot_was_not_answered_and_is_waste(run: 
     assert one["operational_g"] == pytest.approx(0.3)
     found = spoken_columns(as_booked([ONE, DEAD], {"late": True}))
     assert (found["failed_requests"], found["wasted_j"], found["tokens_decoded"]) == (2, 4.0, 0)
+
+
+def twice(run: RecordedRun, first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a request that the executor n2 reported first, and then its owner n1, which had answered it too."""
+    run.usage.clear()
+    for node, one in (("n2", first), ("n1", second)):
+        run.usage[0, node] = {"requests": [one]}
+        run.bookings[0, node] = {"lines": [line("compute", 3_000_000, 0.5, node)], "late": False}
+    return sorted(request_rows(run), key=lambda row: row["node_id"], reverse=True)
+
+
+def test_of_two_answers_to_a_request_the_first_that_was_reported_counts(run: RecordedRun) -> None:
+    counts, other = twice(run, ONE, {**ONE, "decode_uj": 1_500_000})
+    assert (counts["node_id"], counts["failed"], counts["extra"], counts["tokens_out"]) == (
+        "n2",
+        None,
+        None,
+        11,
+    )
+    assert (other["node_id"], other["failed"], other["extra"], other["tokens_out"]) == ("n1", EXTRA, True, 0)
+    assert (other["prefill_j"], other["decode_j"], other["wasted_j"], other["bits"]) == (0, 0, 3.5, 0)
+    assert other["operational_g"] == pytest.approx(0.5 * 3.5 / 3.0), "its joules are no one else's"
+    extra = extra_answers(run)
+    assert extra == {(0, "n1"): {("n1", 4, 0)}}
+    found = spoken_columns(as_booked(run.usage[0, "n1"]["requests"], {}, extra[0, "n1"]))
+    assert (found["failed_requests"], found["wasted_j"], found["tokens_decoded"]) == (0, 3.5, 0)
+
+
+def test_an_answer_counts_before_one_that_failed_or_came_late(run: RecordedRun) -> None:
+    failed, counts = twice(run, {**DEAD, "place": 0}, ONE)
+    assert (failed["failed"], failed["extra"], counts["failed"], counts["extra"]) == (
+        "it died",
+        True,
+        None,
+        None,
+    )
+    twice(run, ONE, ONE)
+    run.bookings[0, "n2"]["late"] = True  # type: ignore[index]
+    owner, late = request_rows(run)
+    assert (late["failed"], late["extra"], owner["failed"], owner["extra"]) == (LATE, True, None, None)
+    neither = twice(run, {**DEAD, "place": 0}, {**DEAD, "place": 0})
+    assert [each["extra"] for each in neither] == [None, True], "one request that failed"
+
+
+def test_a_prompt_that_was_read_for_another_node_is_no_second_answer(run: RecordedRun) -> None:
+    read = {**ONE, "part": "read", "tokens_out": 0, "cache_bytes": 9, "same": None}
+    written = {**ONE, "part": "write", "cache_bytes": 9, "same": None}
+    one, two = twice(run, written, read)
+    assert (one["extra"], one["failed"], two["extra"], two["failed"]) == (None, None, None, None)

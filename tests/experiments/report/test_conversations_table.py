@@ -63,6 +63,12 @@ def test_turns_are_counted_by_what_they_were_answered_with() -> None:
     assert found["same_text"] == "1 of 1"
 
 
+def test_an_extra_answer_to_a_turn_is_no_turn_that_failed() -> None:
+    extra = {**ROW, "failed": "another node's answer counts", "extra": True, "wasted_j": 3.0}
+    found = figures(pd.DataFrame([ROW, extra]))
+    assert (found["turns"], found["answered"], found["failed"], found["wasted_j"]) == (1, 1, 0, 3.0)
+
+
 def test_there_is_a_table_only_where_users_have_conversations() -> None:
     run = SimpleNamespace(policy="follow-cheaper", seed=0, tables={"requests": ROWS}, metadata={"turns": 8})
     plain = SimpleNamespace(

@@ -107,12 +107,14 @@ def test_slots_of_a_large_fleet_in_the_pairwise_form_are_told_with_the_reason(ma
     assert found.text == f"DETA, seed 0: 2 of {len(frame)} slots (transfer cap over the horizon)"
 
 
-def test_a_prompt_that_another_node_read_in_the_end_is_no_failed_request(make_run: MakeRun) -> None:
+def test_a_prompt_or_an_answer_of_two_nodes_is_no_failed_request(make_run: MakeRun) -> None:
     study = load(make_run())
     (run,) = study
     one = {"slot": 1, "node_id": str(run.tables["nodes"]["node_id"].iloc[0]), "wasted_j": 2.0, "failed": None}
     unread = {**one, "part": "read", "failed": "it could not be read"}
-    requests = pd.DataFrame([{**one, "part": None}, {**one, "part": None, "failed": "it died"}, unread])
+    extra = {**one, "part": None, "failed": "another node's answer counts", "extra": True}
+    answers = [{**one, "part": None}, {**one, "part": None, "failed": "it died"}]
+    requests = pd.DataFrame([*answers, unread, extra])
     run.tables["requests"] = requests
     (found,) = [notice.text for notice in notices(study) if notice.title == "Failed requests"]
     assert f"1 of 2 requests were not answered, and {units.joules(2.0)} of theirs" in found

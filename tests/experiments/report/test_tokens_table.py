@@ -93,3 +93,11 @@ def test_a_prompt_that_was_not_read_for_another_node_is_that_node_s_request() ->
     frame = found.frame.set_index("node_id")
     assert (frame.loc[ALL, "requests"], frame.loc[ALL, "failed_requests"]) == (1, 1)
     assert (frame.loc["n0", "failed_requests"], frame.loc["n0", "wasted_j"]) == (0, 6.0)
+
+
+def test_an_extra_answer_is_neither_a_request_nor_one_that_failed_and_its_joules_are_waste() -> None:
+    (extra,) = rows("n1", failed=1)
+    found = tokens(study(*({**each, "extra": None} for each in rows("n0", 2.0)), {**extra, "extra": True}))
+    assert found is not None
+    of_all = found.frame.set_index("node_id").loc[ALL]
+    assert (of_all["requests"], of_all["failed_requests"], of_all["wasted_j"]) == (1, 0, 3.0)
