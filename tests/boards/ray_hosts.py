@@ -73,7 +73,7 @@ class RayHosts:
         self._up(self.laptop, "head.out", *address, *arguments)
 
     def _up(self, host: Host, log: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start Ray, again where it gave up, as a supervisor does: it waits for a busy machine 30 s and no longer."""
+        """Start Ray, again where it gave up, as a supervisor does."""
         path = self.folder / log
         for _ in range(STARTS):
             with path.open("w") as file:
@@ -103,8 +103,15 @@ class RayHosts:
         )
 
 
-_RAY = (sys.executable, "-m", "ray.scripts.scripts")
-"""Of this interpreter's environment, which need not be on PATH."""
+_PATIENT = """
+from ray._private import services
+from ray.scripts.scripts import main
+from experiments.fleet.ray_local import _awaited_node
+services.get_node = _awaited_node
+main()
+"""
+"""Ray's command of this interpreter's environment, which need not be on PATH; else it waits 30 s for its raylet."""
+_RAY = (sys.executable, "-c", _PATIENT)
 _START = (*_RAY, "start", "--block", "--disable-usage-stats", "--object-store-memory", "100000000")
 
 
