@@ -89,6 +89,9 @@ class HandOver:
             found = self._outgoing(parcel)
             return found is not None and found[1].delivery is Delivery.PENDING
 
+    def _is_open(self, slot: SlotState) -> bool:
+        return slot is self._node.current and slot.usage is None
+
     def _read(self, slot: SlotState, batch_ids: list[int], parcel: Parcel) -> None:
         node = self._node
         workload = node.workloads[slot.stage]
@@ -113,6 +116,9 @@ class HandOver:
                         for place, (each, end_s) in enumerate(zip(found, ends_s, strict=True))
                         if each.prompt is not None
                     )
+                    if uses and not self._is_open(slot):
+                        # Its reading has been told. Their joules are in the window that is open now.
+                        node.read_late += slot.language[-len(uses) :]
         finally:
             with self._lock:
                 node.meter.add(Work(slot.stage, 0.0))

@@ -69,9 +69,13 @@ class Reading:
             harvest_uj = self._harvest_uj(slot, duration_s)
         except MeterError:
             node.harvest.restart()  # the next window begins where this one ended, for both
+            node.read_late = []
             node.leave(slot)
             raise
-        requests, other_waste_uj = served(slot.language, lines)
+        asked = slot.language
+        if duration_s != 0:  # else the slot has no window of its own
+            asked, node.read_late = [*node.read_late, *asked], []
+        requests, other_waste_uj = served(asked, lines)
         quality = None if duration_s == 0 else getattr(node.meter, "metered", None)
         return Usage(
             node_id=node.node_id,

@@ -14,6 +14,7 @@ from edge_node.energy.battery import battery_of
 from edge_node.energy.harvest import Harvest
 from edge_node.meters.base import Meter, MeterError, run_at
 from edge_node.meters.charge import Charge
+from edge_node.serving.request_times import TimedUse
 from edge_node.serving.requests import RequestWorkload, Services
 from edge_node.slots.backlog import Backlog
 from edge_node.slots.errors import InvalidDecision, NotReady
@@ -98,6 +99,8 @@ class NodeState:
         self.current: SlotState | None = None
         """The slot that the node is in; None before the first Welcome and once the run is over."""
         self.last: SlotState | None = None
+        self.read_late: list[TimedUse] = []
+        """Prompts for other nodes whose reading ended after their slot was closed: told with the window they are in."""
         self.in_doubt = False
         """Whether the coordinator is in a later slot and has sent nothing about this one since."""
         self.heard_all = False
@@ -108,7 +111,7 @@ class NodeState:
         """Called whenever a slot has been opened, or the run is over."""
         self.savepoint = Together(self)
         own = ("battery_uj", "boot_id", "negotiates", "mean_loss", "current", "last", "in_doubt", "heard_all")
-        self.savepoint.keep(self, *own, "_coordinator_slot")
+        self.savepoint.keep(self, *own, "_coordinator_slot", "read_late")
         self.savepoint.keep(self.backlog, "_waiting")
         self.savepoint.keep(self.serving, "free_s")
         if windows is not None:

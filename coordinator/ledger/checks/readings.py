@@ -131,8 +131,9 @@ class Readings:
             self._add("requests", where, "a prompt that was read for another node has an answer")
         if any(one["owner"] != item.node for one in read):
             self._add("requests", where, "a prompt was read that is another node's")
-        batches = {(one["owner"], one["batch_id"], one["place"], one.get("part") == READ) for one in told}
-        if len(batches) != len(told):
+        # A prompt may be read twice: too late for its slot, and in the next one.
+        batches = {(one["owner"], one["batch_id"], one["place"]) for one in answered}
+        if len(batches) != len(answered):
             self._add("requests", where, "a request is named twice")
 
     def _delivered(self, item: Item, usage: Mapping[str, Any]) -> None:

@@ -19,10 +19,10 @@ from edge_node.slots.savepoint import Together
 from edge_node.slots.slot import Delivery, Outgoing, SlotState
 from edge_node.workload import HANDED, ReadPrompt, RequestUse
 from protos.messages.parcels import HandedPrompt, Parcel, Tensor, head_of
-from protos.messages.slot import Guest, Send
+from protos.messages.slot import Guest, Send, Usage
 from protos.messages.stream import MOST_AWAITED
 from protos.messages.terms import RequestPart, Stage
-from tests.edge_node.slots.steps import MakeNode, decide, welcome
+from tests.edge_node.slots.steps import MakeNode, decide, finish, welcome
 
 PROMPT = HandedPrompt(0, 0, 4, 7, b"x", 0.0, "kin", "0" * 64, b"cache")
 USE = RequestUse(0, 4, 0, 0.5, 1.0, 0.5, 1.0, None, 10.0, 0.0, 0, 0, 0, part=RequestPart.READ)
@@ -53,6 +53,7 @@ def made(handed: int) -> tuple[HandOver, SlotState, Reader, list[Work]]:
         workloads={Stage.APPLICATION: reader},
         meter=SimpleNamespace(begin=lambda: None, add=booked.append),
         serving=SimpleNamespace(read_ahead=lambda *arguments: [1.5, 2.0]),
+        read_late=[],
     )
     sleeping: Any = SimpleNamespace(wait_until_awake=lambda: "")
     return HandOver(node, sleeping, threading.RLock(), threading.Lock()), slot, reader, booked
@@ -127,6 +128,38 @@ def test_reading_ends_after_the_batch_where_the_parcel_is_not_to_leave_any_more(
     hand_over.read(PARCEL)
     assert reader.read_ids == [3]
     assert booked == [Work(Stage.APPLICATION, 0.0)]
+
+
+def test_what_was_read_after_the_slot_was_closed_is_told_with_the_window_that_has_its_joules(
+    make_node: MakeNode,
+) -> None:
+    """As where the slot is cut. Their batch waits at home for the next slot."""
+    node = make_node(stages=(Stage.APPLICATION,) * 3, deadline_slots=1)
+    welcome(node)
+    decision = decide("n0", 0, stage=Stage.APPLICATION, sends=(Send("n1", "", 2),))
+    (parcel,) = node.on_decision(decision)
+    node._state.require_current().outgoing["n1"].handed = 2
+    closed: list[Usage] = []
+
+    def read(batch: dict[str, Any]) -> list[ReadPrompt]:
+        closed.append(finish(node, 0)[0])
+        found = [ReadPrompt(USE, PROMPT) for _ in range(5)]
+        for _ in found:  # each prompt has a piece of the meter
+            node._state.meter.add(Work(Stage.APPLICATION, USE.flop))
+        return found
+
+    node.workload.read = read
+    assert node.read_ahead(parcel) is parcel
+    (before,) = closed
+    assert before.requests == ()
+    usage, _ = finish(node, 1)
+    assert [(one.batch_id, one.place, one.part) for one in usage.requests] == [
+        (0, place, RequestPart.READ) for place in range(5)
+    ]
+    assert sum(one.prefilled_tokens for one in usage.requests) == 5 * USE.prefilled_tokens
+    lines = sum(line.energy_uj for line in usage.lines if line.stage is Stage.APPLICATION)
+    assert sum(one.prefill_uj for one in usage.requests) == lines > 0
+    assert finish(node, 2)[0].requests == (), "told once"
 
 
 @pytest.mark.parametrize("send", [Send("n1", "", 2, 1), Send("n1", "", 1, 2)])

@@ -96,6 +96,14 @@ def test_what_does_not_add_up_is_found(place: int, change: dict[str, Any], messa
     assert any(message in text for text in found(usage))
 
 
+def test_a_prompt_may_be_read_for_another_node_too_late_and_again() -> None:
+    read = {**ONE, "owner": "n0", "part": "read", "tokens_out": 0, "content_bits": 0, "decode_uj": 0}
+    usage = copy.deepcopy(SOUND)
+    usage["lines"].append(line("compute", 2 * read["prefill_uj"]))
+    usage["requests"] += [read, read]
+    assert found(usage) == []
+
+
 # --- forged ledgers --------------------------------------------------------------------------------------
 
 
