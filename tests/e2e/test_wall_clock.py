@@ -108,9 +108,9 @@ def _make_one_slot_long(patch: pytest.MonkeyPatch) -> list[int]:
     worked: list[int] = []
     begin, converted = execution.Execution.begin, TaskWorkload._converted
 
-    def begun(self: Any, slot: Any) -> Any:
+    def begun(self: Any, slot: Any, *args: Any) -> Any:
         worked.append(slot.slot)
-        return begin(self, slot)
+        return begin(self, slot, *args)
 
     def slow(self: Any, *args: Any) -> Iterator[Any]:
         for each in converted(self, *args):
