@@ -77,6 +77,8 @@ class Reading:
             asked, node.read_late = [*node.read_late, *asked], []
         requests, other_waste_uj = served(asked, lines)
         quality = None if duration_s == 0 else getattr(node.meter, "metered", None)
+        if node.windows is not None and slot.slot + 1 < len(node.config.stages):
+            node.open_window(slot.slot + 1)  # what the board does until the slot is settled is in it
         return Usage(
             node_id=node.node_id,
             boot_id=node.boot_id,

@@ -190,7 +190,7 @@ class NodeState:
         if slot < len(self.config.stages):
             self.backlog.release(slot)
             self.current = SlotState(slot, self.config.stages[slot], awake)
-            self._open_window(slot)
+            self.open_window(slot)
         else:
             self.current = None
             if self.last is None:  # registered after the end
@@ -200,8 +200,8 @@ class NodeState:
         for opened in self.on_open:
             opened()
 
-    def _open_window(self, slot: int) -> None:
-        """On the wall clock, a window that was not read goes on: no joule of it is lost."""
+    def open_window(self, slot: int) -> None:
+        """The meter's window of ``slot``. On the wall clock, one that was not read goes on: no joule of it is lost."""
         if self.windows is None or self.windows.is_read:
             self.savepoint.later(self.meter.open, slot)
         if self.windows is not None:

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from edge_node.meters.base import Slot
-from edge_node.slots.errors import InvalidDecision, NoWork
+from edge_node.slots.errors import InvalidDecision, NotReady, NoWork
 from edge_node.slots.windows import Windows
 from edge_node.workload import Parameters
-from protos.messages.slot import CloseSlot, EnergyGrant
+from protos.messages.slot import CloseSlot, EnergyGrant, Usage
 from protos.messages.terms import Component, Overrun, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
@@ -109,8 +109,9 @@ def test_a_node_cut_off_reads_its_absence_in_one_window(make_node: MakeNode) -> 
     clock.pass_s(130.0)
     node.on_decision(decide("n0", 3, remaining_s=50.0))
     clock.pass_s(50.0)
-    assert node.close(CloseSlot(1, 3)).duration_s == 180.0
     assert opened == [1], "the window of slot 1 went on"
+    assert node.close(CloseSlot(1, 3)).duration_s == 180.0
+    assert opened == [1, 4]
 
 
 def test_a_decision_of_the_other_clock_is_refused(make_node: MakeNode) -> None:
@@ -150,6 +151,24 @@ def test_a_model_that_came_with_no_time_left_is_booked(make_node: MakeNode, mode
     with pytest.raises(NoWork, match="no time left"):
         node.execute(model)
     assert node.close(CloseSlot(1, 0)).model_bytes == 16
+
+
+def test_work_that_ends_between_reading_and_settlement_is_in_the_next_window(
+    make_node: MakeNode, model: Parameters
+) -> None:
+    """As work in which its slot was cut: two batches at 0.4 J, for nothing."""
+    node, clock = make_timed(make_node, Overrun.CUT, deadline_slots=1)
+    closed: list[Usage] = []
+    node.workload.before_training = lambda: closed.append(node.close(CloseSlot(1, 0)))
+    node.on_decision(decide("n0", 0, own=2, remaining_s=60.0))
+    with pytest.raises(NotReady, match="too late"):
+        node.execute(model)
+    node.on_grant(EnergyGrant("n0", 1, 0, 0, 0))
+    assert Component.WASTE not in energies(closed[0])
+    node.on_decision(decide("n0", 1, remaining_s=60.0))
+    clock.pass_s(60.0)
+    usage = node.close(CloseSlot(1, 1))
+    assert energies(usage)[Component.WASTE] == 2 * 400_000
 
 
 def test_slots_of_meters_know_no_duration_on_the_virtual_clock(make_node: MakeNode) -> None:
