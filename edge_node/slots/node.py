@@ -325,9 +325,10 @@ class EdgeNode:
         self._sleeping.settle()
 
     def leave(self) -> None:
-        """The node ends: its board is left awake."""
+        """The node ends: its board is left awake, its sensors and clock as they were."""
         self._sleeping.close()
         self._state.harvest.stop()
+        self._state.stop_meter()
         self._state.stop_clock()
         self._ended()
 

@@ -12,7 +12,7 @@ from edge_node.actuators.clock_speed import ClockSpeed
 from edge_node.config import NodeConfig
 from edge_node.energy.battery import battery_of
 from edge_node.energy.harvest import Harvest
-from edge_node.meters.base import Meter, MeterError, run_at
+from edge_node.meters.base import Meter, MeterError, run_at, sensor_of
 from edge_node.meters.charge import Charge
 from edge_node.serving.request_times import TimedUse
 from edge_node.serving.requests import RequestWorkload, Services
@@ -177,6 +177,11 @@ class NodeState:
         except ActuatorError as error:
             log.error("%s: %s", self.node_id, error)
             self.clock_failed = str(error)
+
+    def stop_meter(self) -> None:
+        """The node ends: its meter's sensor may be opened by another, as by this process's next run."""
+        if (sensor := sensor_of(self.meter)) is not None:
+            sensor.stop()
 
     def stop_clock(self) -> None:
         """The node ends: the board's clock is as it was before."""

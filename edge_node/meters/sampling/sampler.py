@@ -91,8 +91,9 @@ class Sampler:
         return self._ring.cpu_s
 
     def edge(self) -> Mark | Edge:
-        """A window's edge, now; it is the end of one window and may be the beginning of the next."""
+        """A window's edge, now; it is the end of one window and may be the beginning of the next. Raises MeterError."""
         with self._lock:
+            self._require_running()
             self._samples.take(self._ring.samples())
             edge = self._samples.mark(time.monotonic_ns())
         self._ask()
@@ -102,6 +103,7 @@ class Sampler:
         """The reading between two edges. Raises MeterError where it is missing or cannot be true."""
         self._wait_for(end)
         with self._lock:
+            self._require_running()
             return self._samples.close(begin, end, self._ring.said)
 
     def forget(self, edge: Mark | Edge) -> None:
@@ -161,17 +163,24 @@ class Sampler:
         until = time.monotonic() + max(LATE_S, LATE_PERIODS / self.rate_hz)
         while True:
             with self._lock:
+                self._require_running()
                 self._samples.take(self._ring.samples())
                 passed = self._samples.passed(end)
             if passed:
                 return
             if self._process.poll() is not None:
+                self._require_running()
                 raise MeterError(
                     f"meter {self.spec}: its process ended ({self._process.returncode}){self._why()}"
                 )
             if time.monotonic() > until:
                 return  # closing the window then says what is missing
             time.sleep(POLL_S)
+
+    def _require_running(self) -> None:
+        """Raises MeterError once it was stopped: a node may end while its slot is read."""
+        if self._stopped.is_set():
+            raise MeterError(f"meter {self.spec}: its sensor was let go of, for the node has ended")
 
     def _why(self) -> str:
         return self._samples.why(self._ring.said)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psutil
 import pytest
 
+from edge_node.meters.base import MeterError
 from edge_node.slots.errors import NotReady
 from edge_node.workload import Parameters
 from protos import codec
-from protos.messages.slot import Executed
+from protos.messages.slot import CloseSlot, Executed
 from protos.messages.terms import Component, Stage
 from tests.edge_node.slots.steps import MakeNode, decide, energies, finish, welcome
 
@@ -77,3 +81,17 @@ def run_once(make_node: MakeNode, model: Parameters) -> list[bytes]:
 
 def test_two_runs_of_the_same_node_say_the_same(make_node: MakeNode, model: Parameters) -> None:
     assert run_once(make_node, model) == run_once(make_node, model)
+
+
+def test_a_node_that_ends_lets_go_of_its_sensor(make_node: MakeNode, tmp_path: Path) -> None:
+    """It may allow one reader only, and this process may host the next run's node."""
+    (tmp_path / "steady.csv").write_text("at_s,power_w\n0,3\n3600,0\n")
+    others = set(psutil.Process().children())
+    node = make_node(meter=f"recording:{tmp_path}/steady.csv")
+    welcome(node)
+    (sampler,) = set(psutil.Process().children()) - others
+    node.leave()
+    assert not sampler.is_running()
+    node.on_decision(decide("n0", 0))
+    with pytest.raises(MeterError, match="let go of"):
+        node.close(CloseSlot(1, 0))
