@@ -30,15 +30,13 @@ WAIT_S = 10.0
 DIAL_S = 5.0
 POLL_S = 0.25
 TLS = "RAY_USE_TLS"
-
-
 METRICS = "RAY_enable_metrics_collection"
 
 
 @contextlib.contextmanager
 def _without_metrics() -> Iterator[None]:
-    """Ray's settings of this process, read as it joins: nobody asks for its metrics, which Ray sends once more as a
-    process leaves, from threads that it is ending; as on this machine alone (ray_local.py)."""
+    """Ray reads its settings as this process joins. Its metrics are not used, and are off, as in ray_local.py, unless
+    the environment sets them."""
     before = os.environ.get(METRICS)
     os.environ.setdefault(METRICS, "0")
     try:

@@ -266,7 +266,7 @@ def run_compare(
             mark_failed(folder, "; ".join(f"{name}: {why}" for name, why in failed.items()))
         else:
             (folder / DONE).write_text("", encoding="utf-8")
-        lock.close()  # the comparison is marked: from here on nobody takes it for one that was broken off
+        lock.close()  # it is marked DONE or FAILED: it cannot be resumed or shown as broken off
         report, study = _report(folder, progress, second, ahead, runs) if draw else (None, None)
     return Finished(folder, report, time.perf_counter() - began, failed, study, resumed)
 
