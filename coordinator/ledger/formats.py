@@ -1,8 +1,8 @@
 """Formats of the ledger file: what is written now, and what older versions wrote and this one still reads.
 
 Format 1 booked emissions in micrograms (unit ``ug``, document keys ``..._ug``), and a reading held one service at
-most. Its chain and digests are checked on the stored text; everything else sees its amounts in picograms and its
-services as a list, so that only this file knows of it. What its bookings call ``tokens`` is read by
+most, and how many requests. Its chain and digests are checked on the stored text; everything else sees its amounts in
+picograms and its services as a list, so that only this file knows of it. What its bookings call ``tokens`` is read by
 coordinator.slots.delivered.delivered_by_service.
 """
 
@@ -50,6 +50,8 @@ class Format:
             changed["summary"] = self._in_picograms(body["summary"], "emissions")
         if "serving" in body:
             changed["serving"] = [] if body["serving"] is None else [body["serving"]]
+            # A number, which the services have too. Today it is every request to a language model.
+            changed.pop("requests", None)
         return changed
 
     def _in_picograms(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:

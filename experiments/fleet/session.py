@@ -51,8 +51,9 @@ NOBODY_S = 0.0
 PATIENCE_S = START_TIMEOUT_S + 30.0
 """Wall seconds for which a coordinator may be gone: as long as its supervisor lets it take to come back, and more. One
 that will not come back is not waited for."""
-REGISTER_S = 60.0
-"""Wall seconds in which all nodes must have registered."""
+REGISTER_S = 180.0
+"""Wall seconds in which all nodes must have registered (choice: as long as Ray may take to start; nodes with a language
+model took over 60 on two busy cores)."""
 
 
 AWAY_S = 600.0

@@ -1,4 +1,5 @@
-"""Fault 1 at a node: a Flower message that fails anywhere, and is asked again, counts as one that did not."""
+"""Fault 1 at a node: a Flower message that fails anywhere, and is asked again, counts as one that did not, but for the
+model that it brought: its bytes were received."""
 
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ KINDS = {
 WATCHED = ("edge_node", "protos", "carbon_data")
 METERED = ("edge_node/meters", "edge_node/energy/power_model.py")
 """What a meter counted was really spent: the work of an attempt that failed is waste."""
+MODEL = {"w": np.zeros(FEATURES, dtype=np.float32)}
+MODEL_BYTES = MODEL["w"].nbytes
 
 
 class Node:
@@ -50,7 +53,7 @@ class Node:
 
     def ask(self, slot: int, kind: str) -> Message:
         content = RecordDict({"config": ConfigRecord({"slot": slot, "deadline-s": 0.1})})
-        content["arrays"] = to_record({"w": np.zeros(FEATURES, dtype=np.float32)})
+        content["arrays"] = to_record(MODEL)
         message = Message(content, dst_node_id=2, message_type=kind)
         context = Context(
             run_id=1, node_id=2, node_config={"node-id": "n0"}, state=RecordDict(), run_config={}
@@ -89,6 +92,8 @@ def test_a_flower_message_that_fails_anywhere_changes_neither_memory_nor_outbox(
 ) -> None:
     failing, undisturbed = Node(tmp_path / "failing", make_node), Node(tmp_path / "undisturbed", make_node)
     steps: dict[str, int] = {}
+    models = dict.fromkeys(range(len(STAGES)), 0)
+    """By slot, those that came for nothing."""
 
     def sabotaged(number: int, kind: str) -> Message:
         before, rows = failing.memory(), failing.rows()
@@ -103,6 +108,9 @@ def test_a_flower_message_that_fails_anywhere_changes_neither_memory_nor_outbox(
                 sys.setprofile(None)
             after = failing.memory()
             if after["result"] is None:
+                if after["model_bytes"] != before["model_bytes"]:
+                    models[number] += 1
+                    before["model_bytes"] += MODEL_BYTES
                 for name, value in after.items():
                     assert value == before[name], f"{kind} changed {name}, then failed in {failed_in}"
             assert failing.rows() == rows, failed_in
@@ -114,20 +122,25 @@ def test_a_flower_message_that_fails_anywhere_changes_neither_memory_nor_outbox(
         steps.pop("query.identity")
         told = failing.slot(number, lambda number=number, kind=kind: sabotaged(number, kind))  # type: ignore[misc]
         wanted = undisturbed.slot(number, lambda number=number, kind=kind: undisturbed.ask(number, kind))  # type: ignore[misc]
-        assert without_waste(told) == without_waste(wanted)
+        assert without_waste(told, models[number] * MODEL_BYTES) == without_waste(wanted)
+    assert models.pop(0) == 0  # preparation takes no model
+    assert all(models.values())
     print(f"{sum(steps.values())} failed steps of Flower messages, none changed anything: {steps}")
 
 
-def without_waste(said: list[Any]) -> list[Any]:
+def without_waste(said: list[Any], received_bytes: int = 0) -> list[Any]:
     """Work of attempts that failed costs real joules: on lines of its own, in the seconds by which static power is
-    divided, and in what is settled."""
+    divided, in what is settled, and for ``received_bytes`` of models that came for nothing."""
     found = []
     for message in said:
         if isinstance(message, Usage):
             lines = tuple(
-                line for line in message.lines if line.component not in (Component.WASTE, Component.STATIC)
+                line
+                for line in message.lines
+                if line.component not in (Component.WASTE, Component.STATIC, Component.RADIO_RX)
             )
-            found.append(plain(replace(message, lines=lines)))
+            bytes_of_work = message.model_bytes - received_bytes
+            found.append(plain(replace(message, lines=lines, model_bytes=bytes_of_work)))
         elif not isinstance(message, Settlement):
             found.append(plain(message))
     return found

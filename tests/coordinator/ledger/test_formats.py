@@ -136,3 +136,10 @@ def test_a_unit_that_is_not_of_the_format_is_refused() -> None:
         MICROGRAMS.posting("atmosphere", "pg", 1)
     assert MICROGRAMS.posting("atmosphere", "ug", 3) == Posting("atmosphere", Unit.PICOGRAMS, 3_000_000)
     assert MICROGRAMS.posting("a", "uJ", 3) == Posting("a", Unit.MICROJOULES, 3)
+
+
+def test_a_number_of_requests_is_not_taken_for_requests_to_a_language_model() -> None:
+    reading = MICROGRAMS.document({"serving": {"service": "digits", "requests": 3}, "requests": 3})
+    assert reading == {"serving": [{"service": "digits", "requests": 3}]}
+    booking = {"requests": 3, "tokens": 3}
+    assert MICROGRAMS.document(booking) == booking
