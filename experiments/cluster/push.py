@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from experiments.cluster.agent.files import DATA, OWN, WHEEL, sha256
 from experiments.cluster.boards import Answers, each
 from experiments.cluster.ssh import Ssh
 from experiments.errors import UsageError
+from experiments.progress import Watch
 
 _SKIPPED = ("__pycache__",)
 
@@ -124,9 +126,11 @@ def offer(boards: Sequence[Ssh], files: dict[str, list[Sent]]) -> Answers:
 
 
 def deliver(
-    boards: Sequence[Ssh], files: dict[str, list[Sent]], offered: dict[str, dict[str, Any]]
+    boards: Sequence[Ssh], files: dict[str, list[Sent]], offered: dict[str, dict[str, Any]], watch: Watch
 ) -> Answers:
-    """Send what is wanted, and have it put into its places."""
+    """Send what is wanted, and have it put into its places. ``watch`` is told how many boards have it."""
+    served = itertools.count(1)
+    watch("sending, boards", 0, len(boards))
 
     def one(ssh: Ssh) -> dict[str, Any]:
         mine, told = files[ssh.board.name], offered[ssh.board.name]
@@ -135,6 +139,7 @@ def deliver(
             with _named_by_hash(wanted) as paths:
                 ssh.copy(paths, told["staging"])
             _ask(ssh, "take", mine)
+        watch("sending, boards", next(served), len(boards))
         return {"sent": [file.told() for file in wanted]}
 
     return each(boards, one)

@@ -18,6 +18,7 @@ from experiments.cluster.push import Record, Sent, data_files, deliver, offer, o
 from experiments.cluster.wheel import build_wheel, wheel_digest
 from experiments.commands.options import BoardsArgument, InventoryOption, JsonOption
 from experiments.commands.output import err, out, print_json
+from experiments.commands.waiting import waiting
 from experiments.errors import RunError
 from experiments.fitting_table import FittingTable
 
@@ -45,7 +46,8 @@ def cluster_push(
     Cluster.open(inventory)
     common = [*own_files(files or []), *data_files(data or [])]
     expected = code_digest(NAMES) if wheel is None else wheel_digest(wheel)
-    installed = ask_all(boards, "code", code=NAMES).require(UNDONE)
+    with waiting("asking the boards"):
+        installed = ask_all(boards, "code", code=NAMES).require(UNDONE)
     other = [name for name, told in installed.items() if told["code"] != expected]
     with tempfile.TemporaryDirectory() as folder:
         built: list[Sent] = []
@@ -54,14 +56,17 @@ def cluster_push(
                 "the package differs: building its wheel" if wheel is None else f"sending {wheel}",
                 markup=False,
             )
-            built = [wheel_file(wheel or build_wheel(Path(folder)))]
+            with waiting("building the wheel"):
+                built = [wheel_file(wheel or build_wheel(Path(folder)))]
         sent = {ssh.board.name: [*common, *(built if ssh.board.name in other else [])] for ssh in boards}
-        offered = offer(boards, sent).require(UNDONE)
-        done = deliver(boards, sent, offered)
+        with waiting("offering") as watch:
+            offered = offer(boards, sent).require(UNDONE)
+            done = deliver(boards, sent, offered, watch)
     record = Record(folder_of(inventory))
     for name in done.given:
         record.add(name, sent[name])
-    after = ask_all([ssh for ssh in boards if ssh.board.name in done.given], "code", code=NAMES)
+    with waiting("asking the boards"):
+        after = ask_all([ssh for ssh in boards if ssh.board.name in done.given], "code", code=NAMES)
     rows = {
         name: {"sent": told["sent"], "code": after.given.get(name, {}).get("code")}
         for name, told in done.given.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Annotated, Any
 
@@ -15,7 +16,9 @@ from edge_node.meters.sources.registry import SOURCES
 from experiments.commands.boards import require_board
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json, say
+from experiments.commands.waiting import waiting
 from experiments.errors import UsageError
+from experiments.progress import Watch
 from experiments.scenario.places import BoardSpec
 
 MICRO, NS_PER_S = 1_000_000, 1_000_000_000
@@ -33,7 +36,7 @@ UNKNOWN = dict.fromkeys(
 )
 
 
-def read_meter(spec: str, seconds: float, board: str) -> dict[str, Any]:
+def read_meter(spec: str, seconds: float, board: str, watch: Watch) -> dict[str, Any]:
     """What the sensor reads in a window of ``seconds``. Raises UsageError where it is unknown or absent."""
     if (name := spec.partition(":")[0]) not in SOURCES:
         raise UsageError(f"meter {spec!r} reads no sensor ({name} is none): choose from {', '.join(SOURCES)}")
@@ -50,13 +53,20 @@ def read_meter(spec: str, seconds: float, board: str) -> dict[str, Any]:
     }
     try:
         begun_s, begin = sampler.cpu_s, sampler.edge()
-        time.sleep(seconds)
+        _wait(seconds, watch)
         reading = sampler.window(begin, sampler.edge())
         return found | _figures(reading) | {"core_fraction": (sampler.cpu_s - begun_s) / seconds}
     except MeterError as error:
         return found | UNKNOWN | {"missing": str(error)}
     finally:
         sampler.stop()
+
+
+def _wait(seconds: float, watch: Watch) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0.0:
+        watch("reading, seconds", math.floor(seconds - left), math.ceil(seconds))
+        time.sleep(min(left, 1.0))
 
 
 def _figures(reading: Reading) -> dict[str, Any]:
@@ -80,7 +90,8 @@ def meter_test(
     board: Annotated[str, typer.Option(help="Board profile: what power can be true.")] = BoardSpec().profile,
     as_json: JsonOption = False,
 ) -> None:
-    found = read_meter(spec, seconds, board)
+    with waiting("reading") as watch:
+        found = read_meter(spec, seconds, board, watch)
     if as_json:
         print_json(found)
     elif found["missing"] is None:

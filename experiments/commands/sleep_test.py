@@ -27,7 +27,9 @@ from edge_node.meters.sampling.sampler import Sampler
 from edge_node.meters.sources.registry import SOURCES
 from experiments.commands.options import JsonOption
 from experiments.commands.output import print_facts, print_json, say
+from experiments.commands.waiting import waiting
 from experiments.errors import UsageError
+from experiments.progress import Watch
 from experiments.resolve.prepare import open_scenario
 from experiments.scenario.model import Scenario
 from experiments.scenario.names import node_name
@@ -109,7 +111,7 @@ def spread_of(values: Sequence[float]) -> dict[str, float] | None:
     )
 
 
-def measure(target: Target, cycles: int, hold_s: float) -> dict[str, Any]:
+def measure(target: Target, cycles: int, hold_s: float, watch: Watch) -> dict[str, Any]:
     """All cycles; the board is awake afterwards. Raises UsageError where it cannot begin."""
     sensor: Sampler | None = None
     try:
@@ -126,7 +128,8 @@ def measure(target: Target, cycles: int, hold_s: float) -> dict[str, Any]:
     done: list[dict[str, Any]] = []
     failed: str | None = None
     try:
-        for _ in range(cycles):
+        for over in range(cycles):
+            watch("cycles", over, cycles)
             done.append(told(cycle(sleeper, sensor, hold_s)))
     except ActuatorError as error:
         failed = str(error)
@@ -201,7 +204,8 @@ def sleep_test(
         if not reads_sensor(meter):
             raise UsageError(f"meter {meter!r} reads no sensor: choose from {', '.join(SOURCES)}")
         target = Target(target.node_id, target.sleep, meter, target.board)
-    found = measure(target, cycles, hold_s)
+    with waiting("cycles") as watch:
+        found = measure(target, cycles, hold_s, watch)
     if as_json:
         print_json({**found, "board": board_figures(found)})
     elif found["cycles"]:

@@ -13,6 +13,7 @@ from edge_node.language.model_file import model_file
 from edge_node.tasks.lora.adapter import ALPHA
 from experiments.commands.options import JsonOption, require_run_folder
 from experiments.commands.output import out, print_json
+from experiments.commands.waiting import waiting
 from experiments.errors import UsageError
 from experiments.run_folder.files import MODEL
 from experiments.run_folder.tensors import read_tensors
@@ -38,9 +39,10 @@ def tree_adapter(
             raise DataError(
                 f"{run} learned nothing in stage {stage.value}: choose --stage of {', '.join(LEARNING)}"
             )
-        model = model_file()
-        write_adapter(learned, model.path, file, ALPHA)
-        written = model_file(file)
+        with waiting("writing the adapter"):
+            model = model_file()
+            write_adapter(learned, model.path, file, ALPHA)
+            written = model_file(file)
     except FileNotFoundError as error:
         raise UsageError(f"{run} has no {MODEL}: the run learned nothing") from error
     except DataError as error:

@@ -15,6 +15,9 @@ from tests.experiments.commands.test_commands import documented
 BOARD = "raspberry-pi-4b"
 
 
+def untold(part: str, done: int, of: int) -> None: ...
+
+
 def recording(folder: Path, power_w: float) -> str:
     (path := folder / "steady.csv").write_text(f"at_s,power_w\n0,{power_w}\n3600,0\n")
     return f"recording:{path}"
@@ -46,8 +49,16 @@ def test_a_power_that_the_board_does_not_draw_is_missing_and_not_zero(
 
 def test_what_is_no_sensor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="reads no sensor"):
-        read_meter("modelled", 1.0, BOARD)
+        read_meter("modelled", 1.0, BOARD, untold)
     with pytest.raises(UsageError, match="cannot be read"):
-        read_meter("recording:/no/such.csv", 1.0, BOARD)
+        read_meter("recording:/no/such.csv", 1.0, BOARD, untold)
     with pytest.raises(UsageError, match="unknown board 'no-such-board'"):
-        read_meter(recording(tmp_path, 3.0), 1.0, "no-such-board")
+        read_meter(recording(tmp_path, 3.0), 1.0, "no-such-board", untold)
+
+
+def test_it_tells_how_many_seconds_are_over(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    read_meter(recording(tmp_path, 3.0), 1.2, BOARD, lambda part, done, of: told.append((done, of)))
+    assert told[0] == (0, 2)
+    assert told == sorted(told)
+    assert all(done < of for done, of in told)
