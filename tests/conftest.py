@@ -9,10 +9,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
+import hypothesis.strategies._internal.regex
 import pytest
 from hypothesis.internal.conjecture import providers
 
 from tests.once import close_session, open_session
+
+# hypothesis's module of regular expressions is imported at once: pytest would compile it in the middle of a test. That
+# fails where Python 3.11 meanwhile collects a task whose error is logged with its traceback ("AST constructor recursion
+# depth mismatch", seen once in a whole run).
 
 # Set before torch or Flower are imported anywhere: one thread per process, no telemetry, no update checks.
 for _name, _value in {

@@ -6,7 +6,7 @@ import asyncio
 
 import grpc.aio
 
-from edge_node.adapters.stream import Stream, StreamOver
+from edge_node.adapters.stream import Stream, StreamOver, may_go_unread
 from protos.messages.stream import Heartbeat, Heartbeats
 
 MOST = 500
@@ -42,9 +42,7 @@ class _Gathering:
     def __init__(self, gather_s: float) -> None:
         self.due: list[tuple[Stream, Heartbeat]] = []
         self.is_closed = False
-        self.said = asyncio.create_task(self._say(gather_s))
-        # asyncio logs an error that was not read, as where no node waits any more.
-        self.said.add_done_callback(lambda said: said.cancelled() or said.exception())
+        self.said = may_go_unread(asyncio.create_task(self._say(gather_s)))  # no node may wait any more
 
     async def _say(self, gather_s: float) -> None:
         await asyncio.sleep(gather_s)

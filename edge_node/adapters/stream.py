@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import grpc.aio
 
@@ -11,6 +11,13 @@ from protos.codec import ATTEND
 from protos.messages.stream import DownMessage, UpMessage
 
 _END_OF_STREAM: Any = cast(Any, grpc.aio).EOF
+_Future = TypeVar("_Future", bound=asyncio.Future[Any])
+
+
+def may_go_unread(task: _Future) -> _Future:
+    """Returns the task. asyncio logs an error that nobody has read, as where a stream ended for both directions."""
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
 class StreamOver(Exception):

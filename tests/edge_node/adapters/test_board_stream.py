@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -87,3 +88,23 @@ def test_it_presents_itself_first_and_says_the_rest_in_turn(monkeypatch: pytest.
 def test_pieces_of_two_letters_end_it() -> None:
     call = Call([Piece("a", FLOWER, 4, b"x"), Piece("b", FLOWER, 4, b"x")])
     assert isinstance(heard(call)[1], ProtocolError)
+
+
+class Refused(Call):
+    """A stream that the other side ends while the board speaks: both directions fail, and one of them is read."""
+
+    async def read(self) -> Any:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise StreamOver("the certificate is revoked") from None  # as gRPC, which has heard it meanwhile
+
+    async def write(self, data: bytes) -> None:
+        raise asyncio.InvalidStateError("the stream is done")
+
+
+def test_an_end_that_both_directions_tell_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    found, error = heard(Refused([]))
+    gc.collect()
+    assert (found, str(error)) == ([], "the stream is done")
+    assert "never retrieved" not in caplog.text
