@@ -18,7 +18,7 @@ import grpc.aio
 
 from edge_node.adapters.host import GrpcHost
 from edge_node.adapters.lease import Lease
-from edge_node.adapters.stream import Stream, StreamOver, may_go_unread
+from edge_node.adapters.stream import Stream, StreamOver, mark_error_read
 from edge_node.slots.link import FATAL_REFUSALS, Response, respond, tick
 from edge_node.slots.node import EdgeNode
 from protos.codec import ProtocolError, safe_text
@@ -112,7 +112,7 @@ class Attendance:
                 return False
             self._heard_at, self.lease_s = time.monotonic(), first.lease_s
             await self._handle(stream, first)
-            beat = may_go_unread(asyncio.create_task(self._beat(stream, first)))
+            beat = mark_error_read(asyncio.create_task(self._beat(stream, first)))
             await self._listen(stream, beat)
             return True
         except (grpc.aio.AioRpcError, StreamOver, ProtocolError, TimeoutError) as error:
@@ -130,7 +130,7 @@ class Attendance:
     async def _listen(self, stream: Stream, beat: asyncio.Task[None]) -> None:
         """Handle message after message, until the node is cut off or the heartbeats end."""
         while not self._lease.failure:
-            hearing = may_go_unread(asyncio.ensure_future(stream.hear()))
+            hearing = mark_error_read(asyncio.ensure_future(stream.hear()))
             done, _ = await asyncio.wait({hearing, beat}, return_when=asyncio.FIRST_COMPLETED)
             if hearing not in done:
                 hearing.cancel()

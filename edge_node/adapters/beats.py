@@ -6,7 +6,7 @@ import asyncio
 
 import grpc.aio
 
-from edge_node.adapters.stream import Stream, StreamOver, may_go_unread
+from edge_node.adapters.stream import Stream, StreamOver, mark_error_read
 from protos.messages.stream import Heartbeat, Heartbeats
 
 MOST = 500
@@ -42,7 +42,7 @@ class _Gathering:
     def __init__(self, gather_s: float) -> None:
         self.due: list[tuple[Stream, Heartbeat]] = []
         self.is_closed = False
-        self.said = may_go_unread(asyncio.create_task(self._say(gather_s)))  # no node may wait any more
+        self.said = mark_error_read(asyncio.create_task(self._say(gather_s)))  # no node may wait any more
 
     async def _say(self, gather_s: float) -> None:
         await asyncio.sleep(gather_s)

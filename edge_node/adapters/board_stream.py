@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import grpc.aio
 
-from edge_node.adapters.stream import StreamOver, may_go_unread
+from edge_node.adapters.stream import StreamOver, mark_error_read
 from protos.codec import SERVE
 from protos.messages.boards import BEAT_S, FLOWER, SILENT_S, Beat, FromBoard, Hosting, Piece, Present, Release
 from protos.messages.stream import Refusal
@@ -38,12 +38,12 @@ class BoardStream:
 
     async def heard(self) -> AsyncIterator[Letter | Release | Refusal]:
         """What the runner's machine says, until the stream breaks: StreamOver, ProtocolError or AioRpcError."""
-        speaking = may_go_unread(asyncio.create_task(self._speak()))
-        beating = may_go_unread(asyncio.create_task(self._beat()))
+        speaking = mark_error_read(asyncio.create_task(self._speak()))
+        beating = mark_error_read(asyncio.create_task(self._beat()))
         assembly = Assembly()
         try:
             while True:
-                hearing = may_go_unread(asyncio.ensure_future(self._call.read()))
+                hearing = mark_error_read(asyncio.ensure_future(self._call.read()))
                 done, _ = await asyncio.wait(
                     {hearing, speaking, beating}, timeout=SILENT_S, return_when=asyncio.FIRST_COMPLETED
                 )

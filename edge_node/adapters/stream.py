@@ -14,8 +14,9 @@ _END_OF_STREAM: Any = cast(Any, grpc.aio).EOF
 _Future = TypeVar("_Future", bound=asyncio.Future[Any])
 
 
-def may_go_unread(task: _Future) -> _Future:
-    """Returns the task. asyncio logs an error that nobody has read, as where a stream ended for both directions."""
+def mark_error_read(task: _Future) -> _Future:
+    """Returns ``task``. Its error counts as read when it ends: asyncio logs errors of tasks that are not awaited, as
+    that of the second direction of a stream that has ended."""
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 
+from experiments.commands import meter_test as meter_test_module
 from experiments.commands.meter_test import UNKNOWN, meter_test, read_meter
 from experiments.errors import UsageError
 from tests.experiments.commands.test_commands import documented
@@ -56,9 +58,13 @@ def test_what_is_no_sensor_is_refused(tmp_path: Path) -> None:
         read_meter(recording(tmp_path, 3.0), 1.0, "no-such-board", untold)
 
 
-def test_it_tells_how_many_seconds_are_over(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    read_meter(recording(tmp_path, 3.0), 1.2, BOARD, lambda part, done, of: told.append((done, of)))
-    assert told[0] == (0, 2)
-    assert told == sorted(told)
-    assert all(done < of for done, of in told)
+def test_it_tells_how_many_seconds_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = [7.0], list[tuple[int, int]]()
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(meter_test_module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    meter_test_module._wait(2.25, lambda part, done, of: told.append((done, of)))
+    assert told == [(0, 3), (1, 3), (2, 3)]
+    assert now == [9.25]

@@ -270,7 +270,7 @@ CHANGES: dict[str, Change] = {
     "energy on a line of a node without any": moved("line_grid_uj", 2, 1),
     "all asleep": put("awake", [False] * 4),
     "all awake": put("awake", [True] * 4),
-    "nobody selected": put("selected", [False] * 4),
+    "no node selected": put("selected", [False] * 4),
     "all selected": put("selected", [True] * 4),
     "no selection": without_selection,
     "no training": says(stage="application"),
